@@ -1,0 +1,1 @@
+"""The IDL, its compiler and the golden vectors. Imports nothing of the other parts."""

@@ -1,0 +1,79 @@
+//! Allocations, packets and transmits per delivered object, each with a bound: what comes above it costs every user.
+//!
+//! Of what is left QUIC makes nearly all: a packet's record, and for streams each stream's own state.
+
+use cc_engine::TrackKind;
+
+use crate::crowd::{Crowd, Load};
+
+fn measured(load: Load, most: Most) {
+    let cost = Crowd::new(load).measure();
+    println!("{load:?}: {cost:?}");
+    assert_eq!(cost.objects, (load.subscribers * load.tracks) as u64 * load.hz, "{load:?}: {cost:?}");
+    assert!(cost.allocations < most.allocations, "{load:?}: {cost:?}");
+    assert!(cost.packets < most.packets, "{load:?}: {cost:?}");
+    assert!(cost.transmits < most.transmits, "{load:?}: {cost:?}");
+    assert!(cost.packets_in < most.packets_in, "{load:?}: {cost:?}");
+}
+
+/// Bounds, a tenth above what is measured.
+struct Most {
+    allocations: f64,
+    packets: f64,
+    transmits: f64,
+    packets_in: f64,
+}
+
+fn datagrams(subscribers: usize, tracks: usize, most: Most) {
+    measured(Load { kind: TrackKind::FrameDatagram, idle: 0, subscribers, tracks, hz: 60, group: 0 }, most);
+}
+
+#[test]
+fn datagram_frames_for_ten() {
+    datagrams(10, 20, Most { allocations: 0.6, packets: 0.23, transmits: 0.062, packets_in: 0.078 });
+}
+
+#[test]
+fn datagram_frames_for_fifty() {
+    datagrams(50, 20, Most { allocations: 0.21, packets: 0.23, transmits: 0.057, packets_in: 0.06 });
+}
+
+#[test]
+fn one_datagram_frame_a_tick() {
+    datagrams(50, 1, Most { allocations: 1.26, packets: 1.1, transmits: 1.1, packets_in: 0.58 });
+}
+
+#[test]
+fn streams_of_sixty_objects() {
+    let load = Load { kind: TrackKind::Video, idle: 0, subscribers: 10, tracks: 20, hz: 60, group: 60 };
+    measured(load, Most { allocations: 2.2, packets: 0.18, transmits: 0.062, packets_in: 0.072 });
+}
+
+#[test]
+fn a_stream_a_frame() {
+    let load = Load { kind: TrackKind::FrameStream, idle: 0, subscribers: 10, tracks: 20, hz: 30, group: 0 };
+    measured(load, Most { allocations: 6.4, packets: 0.29, transmits: 0.18, packets_in: 0.14 });
+}
+
+/// As many objects a second as for ten.
+#[test]
+#[ignore = "for a profile: docs/decisions/006-hot-path.md"]
+fn datagram_frames_for_six_hundred() {
+    let load = Load { kind: TrackKind::FrameDatagram, idle: 0, subscribers: 600, tracks: 20, hz: 1, group: 0 };
+    measured(load, Most { allocations: 0.3, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+}
+
+/// As many objects a second as for ten.
+#[test]
+#[ignore = "for a profile: docs/decisions/006-hot-path.md"]
+fn streams_of_sixty_objects_for_six_hundred() {
+    let load = Load { kind: TrackKind::Video, idle: 0, subscribers: 600, tracks: 20, hz: 1, group: 60 };
+    measured(load, Most { allocations: 3.0, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+}
+
+#[test]
+#[ignore = "for a profile: docs/decisions/006-hot-path.md"]
+fn datagram_frames_beside_a_thousand_idle_sessions() {
+    let load = Load { kind: TrackKind::FrameDatagram, idle: 1000, subscribers: 10, tracks: 20, hz: 60, group: 0 };
+    measured(load, Most { allocations: 0.8, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+}

@@ -1,0 +1,374 @@
+//! Subgroup streams: their objects in order, flow control, timeouts, resets.
+
+use super::*;
+
+pub(super) use cc_wire::codes::stream_reset::{DELIVERY_TIMEOUT, TOO_FAR_BEHIND};
+
+impl Sub {
+    /// When it is to be reset: the deadline of what is next, or of the whole.
+    pub(super) fn expires(&self) -> Time {
+        if self.dead.is_some() {
+            return NEVER;
+        }
+        if self.fin_sent {
+            return self.fin_deadline;
+        }
+        let head = self.chunks.iter().take(2).map(|chunk| chunk.expires).min().unwrap_or(NEVER);
+        head.min(self.meta.deadline.unwrap_or(NEVER)).min(self.fin_deadline)
+    }
+
+    /// Whether it has something that may go out. A header alone waits for its first object.
+    fn is_ready(&self) -> bool {
+        if self.blocked || self.parked || self.dead.is_some() {
+            return false;
+        }
+        let waiting = if self.opened { self.chunks.len() } else { self.chunks.len().saturating_sub(1) };
+        waiting > 0 || (self.finished && !self.fin_sent)
+    }
+}
+
+impl Queue {
+    /// Opens a subgroup, with its encoded header; the stream itself is opened when its first
+    /// object (or its end) is due. With an ended track the key has ended too. `header` is not
+    /// empty.
+    pub fn open_subgroup(&mut self, key: TrackKey, meta: SubgroupMeta, header: Bytes, now: Time) -> SubgroupKey {
+        debug_assert!(!header.is_empty(), "a subgroup has a header");
+        self.expire(now);
+        let Some(track) = self.track(key) else {
+            return SubgroupKey { index: NONE, generation: 0 };
+        };
+        let config = self.tracks[track].config;
+        let meta = SubgroupMeta { deadline: meta.deadline.filter(|_| !config.reliable), ..meta };
+        self.arrivals += 1;
+        let rank = rank(config.group_order, meta.group);
+        let (index, generation) = self.subs.insert(Sub {
+            track,
+            place_in_track: self.tracks[track].subs.len() as u32,
+            meta,
+            place: Place { rank, item: meta.subgroup, arrival: self.arrivals, index: 0 },
+            lane: NONE,
+            header: header.clone(),
+            chunks: VecDeque::new(),
+            bytes: 0,
+            charge: 0,
+            objects: 0,
+            opened: false,
+            finished: false,
+            fin_sent: false,
+            blocked: false,
+            parked: false,
+            dead: None,
+            fin_deadline: NEVER,
+            timeouts: None,
+            last: None,
+        });
+        self.subs[index].place.index = index;
+        self.tracks[track].subs.push(index);
+        let need = header.len() + ENTRY_COST;
+        if need <= self.limits.subgroup_bytes && self.make_room(track, meta.priority, need, None) {
+            self.append_chunk(index, Chunk { data: header, object: false, expires: NEVER, pushed_at: self.now });
+        } else if config.reliable {
+            self.tracks[track].behind = true;
+        } else {
+            self.kill(index, DropReason::NoRoom, TOO_FAR_BEHIND);
+        }
+        SubgroupKey { index, generation }
+    }
+
+    /// Gives a subgroup time-outs of its own, for what is pushed from now on and for its end.
+    pub fn set_timeouts(&mut self, key: SubgroupKey, timeouts: Timeouts) {
+        if let Some(index) = self.sub(key) {
+            self.subs[index].timeouts = Some(timeouts);
+        }
+    }
+
+    /// Queues one encoded object. Over a bound, the subgroup of a partly reliable track is reset
+    /// with all its objects (`NoRoom`), and a reliable track takes nothing more (`TooFarBehind`).
+    /// After the queue has reset a subgroup, its further objects are dropped for the same reason.
+    pub fn push_object(&mut self, key: SubgroupKey, data: Bytes, now: Time) -> Fate {
+        self.expire(now);
+        let Some(index) = self.sub(key) else {
+            return Fate::Gone;
+        };
+        let sub = &self.subs[index];
+        if sub.finished {
+            return Fate::Gone;
+        }
+        let (track, priority, dead) = (sub.track, sub.meta.priority, sub.dead);
+        let over = sub.charge + data.len() + ENTRY_COST > self.limits.subgroup_bytes;
+        self.tracks[track].stats.pushed_frames += 1;
+        if let Some(reason) = dead {
+            self.count(track, reason);
+            return frames::fate_of(reason);
+        }
+        let config = self.tracks[track].config;
+        if over || !self.make_room(track, priority, data.len() + ENTRY_COST, None) {
+            if config.reliable {
+                return self.fall_behind(track, None);
+            }
+            self.count(track, DropReason::NoRoom);
+            self.kill(index, DropReason::NoRoom, TOO_FAR_BEHIND);
+            return Fate::NoRoom;
+        }
+        let expires = match self.subs[index].timeouts {
+            Some(own) => after(self.now, own.object),
+            None if config.reliable => NEVER,
+            None => after(self.now, config.object_timeout),
+        };
+        self.subs[index].objects += 1;
+        self.tracks[track].stats.queued_frames += 1;
+        self.append_chunk(index, Chunk { data, object: true, expires, pushed_at: self.now });
+        Fate::Queued
+    }
+
+    /// No object follows: the stream ends with what is queued. SUBGROUP_DELIVERY_TIMEOUT runs
+    /// from the latest time that the queue was told.
+    pub fn finish_subgroup(&mut self, key: SubgroupKey) {
+        let Some(index) = self.sub(key) else { return };
+        let sub = &mut self.subs[index];
+        if sub.dead.is_some() {
+            return self.end_sub(index);
+        }
+        if !sub.finished {
+            sub.finished = true;
+            let config = &self.tracks[sub.track].config;
+            sub.fin_deadline = match sub.timeouts {
+                Some(own) => after(self.now, own.subgroup),
+                None if config.reliable => NEVER,
+                None => after(self.now, config.subgroup_timeout),
+            };
+            self.refresh_sub(index);
+        }
+    }
+
+    /// Ends a subgroup at once, as its publisher did: what is queued of it is withdrawn, and a
+    /// stream that is open is reset with `code`. After the FIN is out it does so only while the
+    /// delivery timeout runs.
+    pub fn reset_subgroup(&mut self, key: SubgroupKey, code: u64) {
+        let Some(index) = self.sub(key) else { return };
+        let sub = &self.subs[index];
+        let ended = sub.fin_sent && sub.fin_deadline == NEVER;
+        if sub.opened && sub.dead.is_none() && !ended {
+            self.resets.push_back((key, code));
+        }
+        self.withdraw(index);
+    }
+
+    /// All of a finished stream is acknowledged: its delivery timeout no longer runs. Needed only
+    /// where there is a `subgroup_timeout`; without a call the stream is reset when that passes.
+    pub fn delivered(&mut self, key: SubgroupKey) {
+        if let Some(index) = self.sub(key) {
+            if self.subs[index].fin_sent {
+                self.end_sub(index);
+            }
+        }
+    }
+
+    /// The transport took only the beginning of what `next` last gave out of this subgroup:
+    /// `rest` goes back in front, with the FIN if there was one. To be called before any push.
+    pub fn unsent(&mut self, key: SubgroupKey, rest: Bytes) {
+        let Some(index) = self.sub(key) else { return };
+        let sub = &mut self.subs[index];
+        let Some(last) = sub.last.take() else { return };
+        if rest.len() > last.len || (rest.is_empty() && !last.fin) {
+            return;
+        }
+        let track = sub.track;
+        let bytes = rest.len();
+        if last.fin {
+            sub.fin_sent = false;
+            self.retiring = self.retiring.filter(|&other| other != key);
+        }
+        if bytes > 0 {
+            let chunk = Chunk { data: rest, object: last.object, expires: last.expires, pushed_at: last.pushed_at };
+            let objects = u64::from(last.object);
+            sub.objects += objects;
+            sub.chunks.push_front(chunk);
+            let stats = &mut self.tracks[track].stats;
+            stats.queued_frames += objects;
+            stats.sent_frames -= objects;
+            stats.sent_bytes -= bytes as u64;
+            self.charge_sub(index, bytes);
+        }
+        self.refresh_sub(index);
+    }
+
+    /// The subscriber priority of a subgroup, and where it stands; `None` if its key has ended.
+    pub fn subgroup(&self, key: SubgroupKey) -> Option<(u8, SubgroupMeta)> {
+        let sub = &self.subs[self.sub(key)?];
+        let config = &self.tracks[sub.track].config;
+        Some((config.subscriber_priority, sub.meta))
+    }
+
+    /// Flow control takes no more of this subgroup's stream: it is left out until `unblock`.
+    pub fn block(&mut self, key: SubgroupKey) {
+        self.set_blocked(key, true);
+    }
+
+    /// The stream takes more again.
+    pub fn unblock(&mut self, key: SubgroupKey) {
+        self.set_blocked(key, false);
+    }
+
+    /// The peer permits no further stream for what `next` last gave out (`first`): the subgroup
+    /// goes back as it was, and no stream is opened until `unblock_opening`. What is dropped
+    /// meanwhile for want of a stream counts as [`DropReason::StreamLimit`].
+    pub fn stream_refused(&mut self, key: SubgroupKey) {
+        let Some(index) = self.sub(key) else { return };
+        if !self.subs[index].last.is_some_and(|last| last.first) {
+            return;
+        }
+        let header = self.subs[index].header.clone();
+        self.unsent(key, header);
+        self.subs[index].opened = false;
+        self.opening_blocked = true;
+        self.park(index);
+    }
+
+    /// The peer permits more streams.
+    pub fn unblock_opening(&mut self) {
+        self.opening_blocked = false;
+        while let Some(index) = self.parked.pop_first() {
+            self.subs[index].parked = false;
+            self.refresh_sub(index);
+        }
+    }
+
+    /// Takes an unopened subgroup out of the order until streams may be opened again.
+    pub(super) fn park(&mut self, index: u32) {
+        self.subs[index].parked = true;
+        self.parked.insert(index);
+        self.refresh_sub(index);
+    }
+
+    /// Resets a subgroup from this side: its objects are dropped and counted.
+    pub(super) fn kill(&mut self, index: u32, reason: DropReason, code: u64) {
+        let key = self.sub_key(index);
+        let sub = &mut self.subs[index];
+        let waits = !sub.opened && (sub.parked || self.opening_blocked);
+        let reason = if waits { DropReason::StreamLimit } else { reason };
+        if sub.opened {
+            self.resets.push_back((key, code));
+        }
+        let (track, finished) = (sub.track, sub.finished);
+        let objects = std::mem::take(&mut sub.objects);
+        sub.dead = Some(reason);
+        sub.last = None;
+        let stats = &mut self.tracks[track].stats;
+        stats.queued_frames -= objects;
+        stats.drops[reason as usize] += objects;
+        if finished {
+            self.end_sub(index);
+        } else {
+            self.empty_sub(index);
+        }
+    }
+
+    /// Ends a subgroup and takes back what is queued of it.
+    pub(super) fn withdraw(&mut self, index: u32) {
+        let (track, objects) = (self.subs[index].track, std::mem::take(&mut self.subs[index].objects));
+        let stats = &mut self.tracks[track].stats;
+        stats.queued_frames -= objects;
+        stats.withdrawn += objects;
+        self.end_sub(index);
+    }
+
+    /// Takes a subgroup out of the queue altogether. Its objects are counted already.
+    pub(super) fn end_sub(&mut self, index: u32) {
+        // Dead for whatever reason: so that nothing of it stays in any order.
+        self.subs[index].dead = Some(DropReason::Expired);
+        self.empty_sub(index);
+        let Some(sub) = self.subs.remove(index) else {
+            return;
+        };
+        let subs = &mut self.tracks[sub.track].subs;
+        subs.swap_remove(sub.place_in_track as usize);
+        if let Some(&moved) = subs.get(sub.place_in_track as usize) {
+            self.subs[moved].place_in_track = sub.place_in_track;
+        }
+    }
+
+    /// Drops the bytes of a dead subgroup, and takes it out of every order.
+    fn empty_sub(&mut self, index: u32) {
+        let sub = &mut self.subs[index];
+        let (track, bytes, cost) = (sub.track, sub.bytes, sub.charge - sub.bytes);
+        (sub.bytes, sub.charge) = (0, 0);
+        sub.chunks = VecDeque::new();
+        sub.parked = false;
+        self.parked.remove(&index);
+        self.discharge(track, bytes, cost);
+        self.refresh_sub(index);
+    }
+
+    /// Enters a subgroup anew wherever its state has a say: its lane, its timer, the victims.
+    pub(super) fn refresh_sub(&mut self, index: u32) {
+        let sub = &self.subs[index];
+        let (track, priority, place, lane) = (sub.track, sub.meta.priority, sub.place, sub.lane);
+        match sub.expires() {
+            NEVER => self.sub_timers.remove(index),
+            time => self.sub_timers.set(index, (time, index)),
+        }
+        let ready = sub.is_ready();
+        if self.crowded {
+            match self.stream_victim(index) {
+                Some(key) => self.stream_victims.set(index, key),
+                None => self.stream_victims.remove(index),
+            }
+        }
+        match (ready, lane) {
+            (true, NONE) => {
+                let lane = self.lane_of(track, priority);
+                self.enter(lane);
+                Lane::insert(&mut self.lanes[lane].streams, place);
+                self.subs[index].lane = lane;
+                self.refresh(lane);
+            }
+            (true, lane) => self.refresh(lane),
+            (false, NONE) => {}
+            (false, lane) => {
+                self.subs[index].lane = NONE;
+                Lane::remove(&mut self.lanes[lane].streams, place);
+                self.refresh(lane);
+            }
+        }
+    }
+
+    /// Where a subgroup stands among those that may be reset to make room.
+    pub(super) fn stream_victim(&self, index: u32) -> Option<(Reverse<u16>, u64)> {
+        let sub = &self.subs[index];
+        let config = &self.tracks[sub.track].config;
+        let importance = importance(config.subscriber_priority, sub.meta.priority);
+        (!config.reliable && sub.bytes > 0).then_some((Reverse(importance), sub.place.arrival))
+    }
+
+    fn append_chunk(&mut self, index: u32, chunk: Chunk) {
+        let bytes = chunk.data.len();
+        self.subs[index].chunks.push_back(chunk);
+        self.charge_sub(index, bytes);
+        self.refresh_sub(index);
+    }
+
+    /// Enters the bytes of one more chunk.
+    fn charge_sub(&mut self, index: u32, bytes: usize) {
+        let sub = &mut self.subs[index];
+        sub.bytes += bytes;
+        sub.charge += bytes + ENTRY_COST;
+        let track = sub.track;
+        self.charge(track, bytes, ENTRY_COST);
+    }
+
+    fn set_blocked(&mut self, key: SubgroupKey, blocked: bool) {
+        if let Some(index) = self.sub(key) {
+            self.subs[index].blocked = blocked;
+            self.refresh_sub(index);
+        }
+    }
+
+    pub(super) fn sub(&self, key: SubgroupKey) -> Option<u32> {
+        self.subs.resolve(key.index, key.generation)
+    }
+
+    pub(super) fn sub_key(&self, index: u32) -> SubgroupKey {
+        SubgroupKey { index, generation: self.subs.generation(index) }
+    }
+}

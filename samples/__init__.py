@@ -1,0 +1,1 @@
+"""Small complete programs on ClutchCall transport. Each runs as it stands."""

@@ -1,0 +1,1 @@
+"""The Unity package's transport, over the shim's driver."""

@@ -1,0 +1,1 @@
+"""Other implementations of MoQT against the relay."""
