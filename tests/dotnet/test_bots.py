@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import mmap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ def play(server: DotnetServer, client: Client, count: int, seconds: int) -> Run:
     """So many bots at 30 Hz, echoed by a server; what has to hold of them whatever the machine does."""
     bots = client(server.url, sha256=server.sha256, count=count)
     assert bots.connect() == count, bots.told
+    # The relay reads a bot before the server's own thread hears of its track.
+    end = time.monotonic() + PATIENCE
+    while server.peers < count and time.monotonic() < end:
+        time.sleep(0.005)
     assert server.peers == count
     assert len(set(bots.ids)) == count
     bots.run(ticks=60, hertz=60)
