@@ -185,7 +185,7 @@ async def test_replies_that_are_not_taken_are_bounded(stand: Stand, bound: str) 
 async def test_a_reply_has_to_be_taken_in_time(stand: Stand) -> None:
     async with stand.client() as client:
         await client.call(MethodId.HEALTH_GET)
-        # One that is not taken yet has its time by the bound of before, and the look at the others waits for it.
+        # The one not taken yet has its time by the bound of before, and the look at others waits for it.
         await until(lambda: not stand.control._server.unread)
         bounded(stand, reply_seconds=0)
         deaf(client, 1)
