@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tools import lints, native, steps, venv
+from tools import lints, native, platforms, steps, venv
 from tools.console import Stop, say
 from tools.process import ROOT, capture
 from tools.steps import Finding, Step
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
         raise Stop(f"check failed: {', '.join(failed)}")
 
 
-RUST = ("rustfmt", "clippy", "cargo-test")
+RUST = ("rustfmt", "clippy", "cargo-test", "platforms")
 PYTHON = ("ruff", "ruff-format", "generated", "unity-package", "imports", "mypy")
 NAMES = (*RUST, *LINTS, *PYTHON)
 
@@ -72,6 +72,9 @@ def _rust(chosen: set[str]) -> list[Step]:
         lane("rustfmt", command=[cargo, "fmt", "--all", "--check"]),
         lane("clippy", command=[cargo, *clippy]),
         lane("cargo-test", command=[cargo, "test", "--workspace", "--locked"]),
+        lane(
+            "platforms", lint=platforms.compiles, absent=platforms.absent() if "platforms" in chosen else ""
+        ),
     ]
     return [step for step in all_steps if step.name in chosen]
 

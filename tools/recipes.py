@@ -170,8 +170,7 @@ def _paths(compiler: Compiler) -> dict[Path, str]:
 def _compiler(triple: str) -> Compiler:
     """What builds for a target; raises `Stop` with the command that brings it."""
     cargo = native.cargo()
-    rustc = str(Path(cargo).with_name("rustc" + Path(cargo).suffix))
-    if found := _standard(cargo, rustc if Path(rustc).exists() else "rustc", triple):
+    if found := _standard(cargo, rustc(cargo), triple):
         return found
     debian = Path("/usr/bin/rustc")
     if sys.platform == "linux" and debian.exists() and Path("/usr/bin/cargo").exists():
@@ -183,13 +182,29 @@ def _compiler(triple: str) -> Compiler:
     raise Stop(f"Rust's standard library for {triple} is missing: {get}{also}")
 
 
-def _standard(cargo: str, rustc: str, triple: str) -> Compiler | None:
+def rustc(cargo: str) -> str:
+    """The compiler that belongs to a cargo."""
+    beside = Path(cargo).with_name("rustc" + Path(cargo).suffix)
+    return str(beside) if beside.exists() else "rustc"
+
+
+def installed(rustc: str, triple: str) -> bool:
+    """Whether a compiler has the standard library of a target."""
+    root = _rustlib(rustc)
+    return root is not None and any((root / triple / "lib").glob("libstd-*.rlib"))
+
+
+def _rustlib(rustc: str) -> Path | None:
     code, output = capture([rustc, "--print", "sysroot"], cwd=native.CORE, timeout=60)
-    if code != 0:
-        return None
-    root = Path(output.strip().splitlines()[-1]) / "lib" / "rustlib"
-    if any((root / triple / "lib").glob("libstd-*.rlib")):
+    return Path(output.strip().splitlines()[-1]) / "lib" / "rustlib" if code == 0 else None
+
+
+def _standard(cargo: str, rustc: str, triple: str) -> Compiler | None:
+    if installed(rustc, triple):
         return Compiler(cargo, rustc, None)
+    root = _rustlib(rustc)
+    if root is None:
+        return None
     source = root / "src" / "rust"
     if (source / "library" / "std").is_dir():
         return Compiler(cargo, rustc, (source / "library").resolve())
