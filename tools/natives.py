@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> list[Path]:
 
 def build(recipe: Recipe) -> Path:
     """Build one platform's library and keep it if it is as it has to be."""
-    began = time.monotonic()
+    began, made_from = time.monotonic(), sources()
     parts = []
     for triple in recipe.triples:
         command, env = recipes.command(recipe, triple)
@@ -85,7 +85,7 @@ def build(recipe: Recipe) -> Path:
         making.unlink()
         raise Stop("; ".join(wrong))
     making.replace(path)
-    _note(recipe, data)
+    _note(recipe, data, made_from)
     exports = len(_abi())
     took = time.monotonic() - began
     name = path.relative_to(ROOT).as_posix()
@@ -153,8 +153,8 @@ def _folders() -> list[str]:
     return [str(ROOT), home]
 
 
-def _note(recipe: Recipe, data: bytes) -> None:
+def _note(recipe: Recipe, data: bytes, made_from: str) -> None:
     path = BUILT / "natives.json"
     held = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    held[recipe.platform] = {"sources": sources(), "sha256": hashlib.sha256(data).hexdigest()}
+    held[recipe.platform] = {"sources": made_from, "sha256": hashlib.sha256(data).hexdigest()}
     path.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n", "utf-8")

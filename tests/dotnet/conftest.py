@@ -15,7 +15,7 @@ from dotnet_bridge import assemblies, meta
 
 CORE = meta.PACKAGE / "Runtime" / "Core"
 CSHARP = Path(__file__).with_name("csharp")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """How long anything may take on a busy machine, seconds."""
 FETCH = 80.0
 """How long each of the three packages may take to come, seconds: their sum stays below a test's time."""

@@ -6,8 +6,8 @@ import asyncio
 import importlib
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,26 @@ def talker(dotnet: Dotnet, url: str, sha256: str) -> Iterator[Any]:
         yield made
     finally:
         made.Dispose()
+
+
+@asynccontextmanager
+async def two(
+    dotnet: Dotnet,
+    certificate: transport.credentials.Certificate,
+    delay: float,
+    ns: str = "games/room1/voice",
+    path: Profile | None = None,
+) -> AsyncIterator[tuple[str, Any, Any]]:
+    """A relay's URL, one who listens with that jitter buffer, and another, who may talk over a bad path."""
+    with ExitStack() as open_ones:
+        _, url = open_ones.enter_context(open_relay(certificate))
+        listener = open_ones.enter_context(talker(dotnet, url, certificate.sha256))
+        at = url
+        if path is not None:
+            at = f"moqt://{open_ones.enter_context(LossyPath(url.removeprefix('moqt://'), path, seed=4))}"
+        one = open_ones.enter_context(talker(dotnet, at, certificate.sha256))
+        await asyncio.to_thread(listener.Listen, ns, delay)
+        yield url, listener, one
 
 
 def pitch(wave: npt.NDArray[Any], rate: int) -> float:
@@ -109,12 +129,7 @@ async def test_a_voice_in_python_is_heard_in_csharp(
 async def test_silence_is_not_sent_and_what_is_no_audio_is_counted(
     dotnet: Dotnet, certificate: transport.credentials.Certificate
 ) -> None:
-    with (
-        open_relay(certificate) as (_, url),
-        talker(dotnet, url, certificate.sha256) as listener,
-        talker(dotnet, url, certificate.sha256) as one,
-    ):
-        await asyncio.to_thread(listener.Listen, "games/room1", 0.02)
+    async with two(dotnet, certificate, 0.02, "games/room1") as (url, listener, one):
         mu = dotnet.core.AudioCodec.MuLaw
         await asyncio.to_thread(one.Publish, "games/room1", "c7", mu, 16_000, 1, True)
         assert one.Say(300, 0.4, 16_000, 1, 0.0, START_US) == 20
@@ -137,12 +152,7 @@ async def test_silence_is_not_sent_and_what_is_no_audio_is_counted(
 async def test_opus_takes_the_bits_that_are_asked_for_and_leaves_no_garbage(
     dotnet: Dotnet, certificate: transport.credentials.Certificate
 ) -> None:
-    with (
-        open_relay(certificate) as (_, url),
-        talker(dotnet, url, certificate.sha256) as listener,
-        talker(dotnet, url, certificate.sha256) as one,
-    ):
-        await asyncio.to_thread(listener.Listen, "games/room1/voice", 0.1)
+    async with two(dotnet, certificate, 0.1) as (_, listener, one):
         opus = dotnet.core.AudioCodec.Opus
         await asyncio.to_thread(one.Publish, "games/room1/voice", "c7", opus, 16_000, 1, True)
         sent = one.Bytes
@@ -163,13 +173,7 @@ async def test_a_voice_over_a_path_that_loses_packets_goes_on(
     dotnet: Dotnet, certificate: transport.credentials.Certificate
 ) -> None:
     """A fifth is lost on the talker's path, in datagrams: the reader knows of it, and makes up for them."""
-    with (
-        open_relay(certificate) as (_, url),
-        LossyPath(url.removeprefix("moqt://"), Profile(loss=0.2), seed=4) as path,
-        talker(dotnet, url, certificate.sha256) as listener,
-        talker(dotnet, f"moqt://{path}", certificate.sha256) as one,
-    ):
-        await asyncio.to_thread(listener.Listen, "games/room1/voice", 0.1)
+    async with two(dotnet, certificate, 0.1, path=Profile(loss=0.2)) as (_, listener, one):
         opus = dotnet.core.AudioCodec.Opus
         await asyncio.to_thread(one.PublishDatagrams, "games/room1/voice", "c7", opus, 16_000)
         sent = 0
@@ -187,12 +191,7 @@ async def test_packets_that_overtook_each_other_are_played_in_order(
     dotnet: Dotnet, certificate: transport.credentials.Certificate
 ) -> None:
     """Half a second at once, as after a frame that took long: the newest leave first."""
-    with (
-        open_relay(certificate) as (_, url),
-        talker(dotnet, url, certificate.sha256) as listener,
-        talker(dotnet, url, certificate.sha256) as one,
-    ):
-        await asyncio.to_thread(listener.Listen, "games/room1/voice", 0.02)
+    async with two(dotnet, certificate, 0.02) as (_, listener, one):
         pcm = dotnet.core.AudioCodec.Pcm
         await asyncio.to_thread(one.PublishDatagrams, "games/room1/voice", "c7", pcm, 16_000)
         assert one.Say(315, 0.5, 16_000, 1, 0.0, START_US) == 25

@@ -215,7 +215,7 @@ impl Drop for Reserved {
 /// # Errors
 /// BAD_HANDLE: none, of another kind, or closed.
 pub(crate) fn get<T: Named>(handle: u64) -> Answer<Arc<T>> {
-    let found = look().slot(handle).and_then(|slot| slot.object.as_ref()).and_then(T::unwrap).cloned();
+    let found = view().get::<T>(handle);
     // The kind in the handle is checked by what it names; here it only makes the words right.
     found.ok_or_else(|| bad(handle, T::KIND.word(), Kind::of(handle) == Some(T::KIND)))
 }
@@ -229,11 +229,25 @@ pub(crate) fn get_any(handle: u64, wanted: &'static str) -> Answer<Object> {
     found.ok_or_else(|| bad(handle, wanted, Kind::of(handle).is_some()))
 }
 
-/// Whether a handle was made as one of a kind, closed or not.
-pub(crate) fn is_of(handle: u64, kind: Kind) -> bool {
-    Kind::of(handle) == Some(kind) && {
+/// The table for many look-ups under one lock, during which nothing else is done.
+pub(crate) struct View(RwLockReadGuard<'static, Table>);
+
+/// See [`View`].
+pub(crate) fn view() -> View {
+    View(look())
+}
+
+impl View {
+    /// What a handle names, if it is one of that kind and open.
+    pub(crate) fn get<T: Named>(&self, handle: u64) -> Option<Arc<T>> {
+        self.0.slot(handle).and_then(|slot| slot.object.as_ref()).and_then(T::unwrap).cloned()
+    }
+
+    /// Whether a handle was made as one of a kind, closed or not.
+    pub(crate) fn is_of(&self, handle: u64, kind: Kind) -> bool {
         let (generation, index) = unpack(handle);
-        look().slots.get(index).is_some_and(|slot| generation >= 1 && generation <= slot.generation)
+        let made = |slot: &Slot| generation >= 1 && generation <= slot.generation;
+        Kind::of(handle) == Some(kind) && self.0.slots.get(index).is_some_and(made)
     }
 }
 

@@ -6,7 +6,7 @@ use cc_media::opus::{Decoder, Encoder, Error, Settings};
 
 use crate::boundary::{call, present, read, Answer, Failure};
 use crate::generated::{opus_flags, status, CcOpusConfig};
-use crate::handle::{self, Kind, Object, Reserved};
+use crate::handle::{self, Named, Object, Reserved};
 use crate::text;
 
 /// Longest packet that is looked at, bytes: 120 ms of two channels at the highest rate are below it.
@@ -14,13 +14,31 @@ const PACKET_BYTES: u32 = 16 * 1024;
 /// Samples of each channel at most in one call: 120 ms at 48 kHz.
 const SAMPLES: u32 = 5760;
 
-/// An encoder that a handle names.
-pub(crate) struct OpusEncoder(Mutex<Encoder>);
+/// An encoder or decoder that a handle names.
+pub(crate) struct Codec<T>(Mutex<T>);
 
-/// A decoder that a handle names.
-pub(crate) struct OpusDecoder {
-    decoder: Mutex<Decoder>,
-    channels: usize,
+pub(crate) type OpusEncoder = Codec<Encoder>;
+pub(crate) type OpusDecoder = Codec<Decoder>;
+
+impl<T> Codec<T>
+where
+    Codec<T>: Named,
+{
+    /// Gives it a handle, which goes to `into`.
+    ///
+    /// # Safety
+    /// `into` is writable.
+    unsafe fn open(codec: T, into: *mut u64) -> Answer {
+        let handle = Reserved::new(Self::KIND)?.fill(Arc::new(Codec(Mutex::new(codec))));
+        // SAFETY: the caller's promise.
+        unsafe { into.write_unaligned(handle) };
+        Ok(())
+    }
+
+    /// The codec, also after a panic in it: at worst it sounds wrong.
+    fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl From<Error> for Failure {
@@ -32,11 +50,6 @@ impl From<Error> for Failure {
         };
         Failure::new(status, error.to_string())
     }
-}
-
-/// A codec, also after a panic in it: at worst it sounds wrong.
-fn lock<T>(codec: &Mutex<T>) -> MutexGuard<'_, T> {
-    codec.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens an encoder.
@@ -58,10 +71,8 @@ pub unsafe extern "C" fn cc_opus_encoder(config: *const CcOpusConfig, encoder: *
             loss: config.loss,
             music: config.flags & opus_flags::MUSIC != 0,
         })?;
-        let handle = Reserved::new(Kind::OpusEncoder)?.fill(Arc::new(OpusEncoder(Mutex::new(made))));
         // SAFETY: not null, and writable by the caller's promise.
-        unsafe { encoder.write_unaligned(handle) };
-        Ok(())
+        unsafe { Codec::open(made, encoder) }
     })
 }
 
@@ -81,7 +92,7 @@ pub unsafe extern "C" fn cc_opus_encode(
     call("cc_opus_encode", || {
         let found = handle::get::<OpusEncoder>(encoder)?;
         let len = present(len, "len")?;
-        let mut encoder = lock(&found.0);
+        let mut encoder = found.lock();
         let all = count.min(SAMPLES + 1) as usize * encoder.channels();
         // SAFETY: the caller's promise; no more is read than it says.
         let samples = unsafe { slice(samples, all, "samples") }?;
@@ -102,11 +113,9 @@ pub unsafe extern "C" fn cc_opus_encode(
 pub unsafe extern "C" fn cc_opus_decoder(rate_hz: u32, channels: u32, decoder: *mut u64) -> i32 {
     call("cc_opus_decoder", || {
         let decoder = present(decoder, "decoder")?;
-        let made = OpusDecoder { decoder: Mutex::new(Decoder::new(rate_hz, channels)?), channels: channels as usize };
-        let handle = Reserved::new(Kind::OpusDecoder)?.fill(Arc::new(made));
+        let made = Decoder::new(rate_hz, channels)?;
         // SAFETY: not null, and writable by the caller's promise.
-        unsafe { decoder.write_unaligned(handle) };
-        Ok(())
+        unsafe { Codec::open(made, decoder) }
     })
 }
 
@@ -178,12 +187,14 @@ unsafe fn decode(
     }
     // SAFETY: the caller's promise.
     let packet = unsafe { slice(packet, len as usize, "packet") }?;
+    let mut decoder = found.lock();
+    let channels = decoder.channels();
     // SAFETY: the caller's promise.
-    let samples = unsafe { slice_mut(samples, cap.min(SAMPLES) as usize * found.channels, "samples") }?;
-    let answer = way(&mut lock(&found.decoder), packet, samples);
+    let samples = unsafe { slice_mut(samples, cap.min(SAMPLES) as usize * channels, "samples") }?;
+    let answer = way(&mut decoder, packet, samples);
     let told = match &answer {
         Ok(each) => *each,
-        Err(Error::Room(needed)) => needed / found.channels,
+        Err(Error::Room(needed)) => needed / channels,
         Err(_) => return answer.map(drop).map_err(Failure::from),
     };
     // SAFETY: not null, and writable by the caller's promise.
@@ -197,9 +208,7 @@ unsafe fn slice<'a, T>(at: *const T, count: usize, what: &'static str) -> Answer
     if count == 0 {
         return Ok(&[]);
     }
-    if at.is_null() || !at.is_aligned() {
-        return Err(Failure::argument(format!("{what} is null or not aligned")));
-    }
+    usable(at, what)?;
     // SAFETY: not null, aligned, and readable by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(at, count) })
 }
@@ -210,9 +219,14 @@ unsafe fn slice_mut<'a, T>(at: *mut T, count: usize, what: &'static str) -> Answ
     if count == 0 {
         return Ok(&mut []);
     }
+    usable(at, what)?;
+    // SAFETY: not null, aligned, and writable by the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts_mut(at, count) })
+}
+
+fn usable<T>(at: *const T, what: &'static str) -> Answer {
     if at.is_null() || !at.is_aligned() {
         return Err(Failure::argument(format!("{what} is null or not aligned")));
     }
-    // SAFETY: not null, aligned, and writable by the caller's promise.
-    Ok(unsafe { std::slice::from_raw_parts_mut(at, count) })
+    Ok(())
 }

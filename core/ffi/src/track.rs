@@ -1,5 +1,6 @@
 //! Publications, and sending.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -176,12 +177,13 @@ pub unsafe extern "C" fn cc_send(frames: *const CcSend, count: u32, fates: *mut 
         let count = count as usize;
         // SAFETY: `count` elements are readable by the caller's promise, at whatever alignment.
         let frame = |index: usize| unsafe { frames.add(index).read_unaligned() };
-        (0..count).try_for_each(|index| check(&frame(index), index))?;
+        let handles = handle::view();
+        (0..count).try_for_each(|index| check(&handles, &frame(index), index))?;
+        drop(handles);
         let mut sender = Sender::default();
         for start in (0..count).step_by(CHUNK) {
-            let sends = (start..count.min(start + CHUNK)).map(frame);
             // SAFETY: checked above, and readable by the caller's promise.
-            let chunk = unsafe { sender.send(sends) };
+            let chunk = unsafe { sender.send(start..count.min(start + CHUNK), frame) };
             if !fates.is_null() {
                 // SAFETY: `count` bytes are writable by the caller's promise.
                 unsafe { std::ptr::copy_nonoverlapping(chunk.as_ptr(), fates.add(start), chunk.len()) };
@@ -192,7 +194,7 @@ pub unsafe extern "C" fn cc_send(frames: *const CcSend, count: u32, fates: *mut 
 }
 
 /// Checks what can be checked of one frame, before any of the batch is sent.
-fn check(send: &CcSend, index: usize) -> Answer {
+fn check(handles: &handle::View, send: &CcSend, index: usize) -> Answer {
     if send.payload == 0 && send.payload_len > 0 {
         return Err(Failure::argument(format!("frames[{index}].payload is null")));
     }
@@ -206,7 +208,7 @@ fn check(send: &CcSend, index: usize) -> Answer {
         let text = format!("frames[{index}].flags is {}: only CcSendFlags bits may be set", send.flags);
         return Err(Failure::argument(text));
     }
-    if !handle::is_of(send.publication, Kind::Publication) {
+    if !handles.is_of(send.publication, Kind::Publication) {
         return Err(handle::bad(send.publication, "publication", false));
     }
     if send.properties_len > 0 {
@@ -236,7 +238,8 @@ unsafe fn piece<'a>(address: u64, len: u32) -> &'a [u8] {
 struct Sender {
     /// Publications of the chunk, each as often as it comes after another one.
     tracks: Vec<Option<Arc<Track>>>,
-    sends: Vec<(CcSend, usize)>,
+    /// Of each frame, which of them is its own.
+    owners: Vec<usize>,
     fates: Vec<u8>,
 }
 
@@ -244,46 +247,50 @@ impl Sender {
     /// Sends a chunk, each run of frames of one node with one call.
     ///
     /// # Safety
-    /// Payloads and properties are readable.
-    unsafe fn send(&mut self, sends: impl Iterator<Item = CcSend>) -> &[u8] {
-        self.tracks.clear();
-        self.sends.clear();
-        let mut last = 0;
-        for send in sends {
-            if self.tracks.is_empty() || send.publication != last {
-                last = send.publication;
-                self.tracks.push(handle::get::<Track>(last).ok());
-            }
-            self.sends.push((send, self.tracks.len() - 1));
-        }
+    /// Payloads and properties of what `at` gives are readable.
+    unsafe fn send(&mut self, chunk: Range<usize>, at: impl Fn(usize) -> CcSend) -> &[u8] {
+        self.find(chunk.clone().map(|index| at(index).publication));
         self.fates.clear();
-        self.fates.resize(self.sends.len(), fate::CLOSED);
-        let mut frames = Vec::with_capacity(self.sends.len());
-        let mut outcome = Vec::with_capacity(self.sends.len());
+        self.fates.resize(chunk.len(), fate::CLOSED);
+        let mut frames = Vec::with_capacity(chunk.len());
+        let mut outcome = Vec::with_capacity(chunk.len());
         let mut start = 0;
-        while start < self.sends.len() {
-            let node_of = |at: usize| self.tracks[self.sends[at].1].as_ref().map(|track| &track.node);
-            let Some(node) = node_of(start) else {
+        while start < chunk.len() {
+            let track_of = |index: usize| self.tracks[self.owners[index]].as_ref();
+            let Some(node) = track_of(start).map(|track| &track.node) else {
                 start += 1;
                 continue;
             };
-            let same = |at: &usize| node_of(*at).is_some_and(|other| Arc::ptr_eq(other, node));
-            let end = (start..self.sends.len()).find(|at| !same(at)).unwrap_or(self.sends.len());
             frames.clear();
-            frames.extend(self.sends[start..end].iter().filter_map(|(send, track)| {
-                let track = self.tracks[*track].as_ref()?;
+            frames.extend((start..chunk.len()).map_while(|index| {
+                let track = track_of(index).filter(|track| Arc::ptr_eq(&track.node, node))?;
                 // SAFETY: the caller's promise.
-                Some(unsafe { frame(send, track) })
+                Some(unsafe { frame(&at(chunk.start + index), track) })
             }));
             outcome.clear();
             outcome.resize(frames.len(), Fate::Closed);
             node.node.send(&frames, &mut outcome);
-            for (fate, outcome) in self.fates[start..end].iter_mut().zip(&outcome) {
+            for (fate, outcome) in self.fates[start..].iter_mut().zip(&outcome) {
                 *fate = *outcome as u8;
             }
-            start = end;
+            start += frames.len();
         }
         &self.fates
+    }
+
+    /// Looks the publications up, with one look at the table.
+    fn find(&mut self, publications: impl Iterator<Item = u64>) {
+        self.tracks.clear();
+        self.owners.clear();
+        let handles = handle::view();
+        let mut last = 0;
+        for publication in publications {
+            if self.tracks.is_empty() || publication != last {
+                last = publication;
+                self.tracks.push(handles.get::<Track>(last));
+            }
+            self.owners.push(self.tracks.len() - 1);
+        }
     }
 }
 

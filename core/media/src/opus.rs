@@ -182,6 +182,11 @@ impl Decoder {
         Ok(Decoder { inner, rate: rate as usize, channels: channels as usize })
     }
 
+    /// How many channels it was made for.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// The samples of a packet, for each channel; written to the front of `samples`, all channels' together. An empty
     /// packet stands for one that was lost, as long as the one before it: what may have been in it.
     ///

@@ -65,7 +65,7 @@ def test_the_inspector_shows_the_running_session(unity: Unity, view: Any) -> Non
 
 
 def waited(scene: Stage, local: Any, view: Any) -> None:
-    scene.until(lambda: local.IsReady or not local.IsRunning, "the program to say how to join", 60)
+    scene.until(lambda: local.IsReady or not local.IsRunning, "the program to say how to join")
     assert local.IsReady, list(local.Lines())
 
 
@@ -123,7 +123,7 @@ def test_a_program_that_does_not_start_is_said_in_a_line(
         view.Set(f"ClutchCall.{key}", value)
     with stage(unity) as scene:
         view.Window("Start a relay")
-        scene.until(lambda: not local.IsRunning, "its end", 60)
+        scene.until(lambda: not local.IsRunning, "its end")
         (line,) = [one for one in view.Window("") if one.startswith("Error: ")]
         assert words in line
 

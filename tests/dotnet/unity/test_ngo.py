@@ -313,18 +313,22 @@ def test_host_migration_is_told_and_clients_meet_the_new_host(
     ):
         _, port = hosted(scene)
         clients = [joined(scene, port) for _ in range(2)]
-        words: list[str] = []
         hook = unity.tests.NgoGame.Listen(clients[0].Component.OnHostMigrated)
         new, _ = hosted(scene)
         for client in clients:
             scene.until(lambda one=client: not one.Manager.IsListening, "a client to hear")  # type: ignore[misc]
             scene.until(lambda one=client: "HostMigrated" in list(one.Heard), "the event")  # type: ignore[misc]
-            assert client.Manager.StartClient()
-        scene.until(lambda: all(one.Manager.IsConnectedClient for one in clients), "both to come back")
-        assert len(list(new.Manager.ConnectedClientsIds)) == 3
-        words += list(hook)
-        assert len(words) == 1
-        assert "another server has taken the room over" in words[0]
+
+        def moved() -> bool:
+            # The old host is still there: one that is slow to hear of the new one moves once more.
+            for client in clients:
+                assert client.Manager.IsListening or client.Manager.StartClient()
+            return len(list(new.Manager.ConnectedClientsIds)) == 3
+
+        scene.until(moved, "both to come back")
+        words = list(hook)
+        assert words
+        assert all("another server has taken the room over" in one for one in words)
 
 
 @pytest.mark.parametrize("tracks", [False, True], ids=["driver", "tracks"])
@@ -343,7 +347,7 @@ def test_a_room_that_nobody_serves_is_said_once(
         (line,) = logged(unity)
         assert "nobody serves room room1" in line
         _, _ = hosted(scene)
-        scene.until(lambda: client.Manager.IsConnectedClient, "the client to be let in", 40)
+        scene.until(lambda: client.Manager.IsConnectedClient, "the client to be let in")
 
 
 def test_a_join_code_is_a_room(direct: Stage) -> None:

@@ -64,6 +64,22 @@ def test_each_delivery_has_a_track_and_a_priority(
         assert [seen[lane][0] for lane in (UNRELIABLE, SEQUENCED)] == [50, 51]
 
 
+def test_a_host_that_comes_after_another_reader_lets_in_who_waits(
+    unity: Unity, certificate: transport.credentials.Certificate
+) -> None:
+    """A relay hands a text to those who read its track by then: the client has to say Hello again."""
+    with (
+        transport.Node(relay_config(certificate)) as node,
+        stage(unity, f"moqt://127.0.0.1:{node.port}", certificate.sha256, native=True) as scene,
+        node.subscribe("games/room1/up", capability="netcode.v1") as feed,
+    ):
+        client = scene.game("client", 7777)
+        assert client.Manager.StartClient()
+        scene.until(lambda: len(feed.drain()) > 0, "the client's Hello, which another reads")
+        hosted(scene)
+        scene.until(lambda: client.Manager.IsConnectedClient, "the client to be let in")
+
+
 def test_reliable_messages_come_whole_and_in_order_over_a_bad_path(unity: Unity) -> None:
     with stage(unity, native=True) as scene:
         host, port = hosted(scene)
@@ -75,8 +91,8 @@ def test_reliable_messages_come_whole_and_in_order_over_a_bad_path(unity: Unity)
                 client.Send(0, [10, 3000, 40_000][mark % 3], mark, FRAGMENTED)
                 host.Send(1, 200, mark, ORDERED)
             client.Send(0, 2_000_000, count, FRAGMENTED)
-            scene.until(lambda: len(list(host.Marks)) == count + 1, "what the client sent", 60)
-            scene.until(lambda: len(list(client.Marks)) == count, "what the host sent", 60)
+            scene.until(lambda: len(list(host.Marks)) == count + 1, "what the client sent")
+            scene.until(lambda: len(list(client.Marks)) == count, "what the host sent")
             assert list(host.Marks) == list(range(count + 1))
             assert list(client.Marks) == list(range(count))
             assert (host.Wrong, client.Wrong, int(host.Largest)) == ("", "", 2_000_004)
@@ -84,12 +100,9 @@ def test_reliable_messages_come_whole_and_in_order_over_a_bad_path(unity: Unity)
             for mark in range(200):
                 client.Send(0, 100, 1000 + mark, SEQUENCED)
                 scene.tick()
-            end = time.monotonic() + 1
-            while time.monotonic() < end:
-                scene.tick()
+            scene.until(lambda: len(list(host.Marks)) > before + 10, "some of what may be lost")
             late = list(host.Marks)[before:]
             assert late == sorted(set(late))
-            assert len(late) > 10
             native: Any = client.Native
             assert 5 <= int(native.GetCurrentRtt(0)) < 20_000
 
@@ -111,7 +124,7 @@ def test_a_relay_that_comes_back_loses_nothing_reliable(
             client.Send(0, 500, mark, ORDERED)
             scene.tick()
         with transport.Node(relay_config(certificate), address, options):
-            scene.until(lambda: len(list(host.Marks)) == 40, "what was sent meanwhile", 40)
+            scene.until(lambda: len(list(host.Marks)) == 40, "what was sent meanwhile")
             assert list(host.Marks) == list(range(40))
             assert list(client.Events) == ["connected 1"]
             assert list(host.Events) == ["connected 0", "connected 1"]

@@ -72,6 +72,8 @@ namespace ClutchCall.NGO
                 Array.Clear(peer.Taken, 0, Lanes.Count);
                 Array.Clear(peer.Granted, 0, Lanes.Count);
                 Tell(ClutchCallEventKind.PeerJoined, CcReason.None, path);
+                // The first Hello is as old as our tracks: others may have read it before this server came to.
+                if (!_serves && !peer.Connected) peer.Out[Lanes.Control]?.Send(Mark.Hello, default);
             }
             (_aloneSince, peer.EndAt) = (0, 0);
             peer.Tracks++;
@@ -95,9 +97,7 @@ namespace ClutchCall.NGO
                 const string text = "another server has taken the room over: connect again";
                 if (!connected)
                 {
-                    // It said Hello to one that is gone, or goes.
                     Drop(peer);
-                    peer.Out[Lanes.Control]?.Send(Mark.Hello, default);
                     return true;
                 }
                 Debug.Log($"ClutchCall: {text}");
