@@ -11,6 +11,7 @@ clock, sends an input a tick and shows what it gets to `state` and `event`.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from random import Random
 from typing import Any, ClassVar, Protocol
 
@@ -120,17 +121,19 @@ class Player(Bot):
         """A step each tick: a plain callback, as a task that sleeps costs twice as much."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
-        node = self.link.node
+        # Both clocks go at one pace, and a context once made is a context less a step.
+        ahead = self.link.node.now - loop.time()
+        context = contextvars.copy_context()
         timer: asyncio.Handle | None = None
 
         def step() -> None:
             nonlocal timer
             try:
-                now = node.now
+                now = loop.time() + ahead
                 self._receive(down, now)
                 self._send(moves, now)
                 position = self._clock.tick(now)
-                timer = loop.call_later((1.0 - position % 1.0) / self.rate, step)
+                timer = loop.call_later((1.0 - position % 1.0) / self.rate, step, context=context)
             except Exception as wrong:
                 if not over.done():
                     over.set_exception(wrong)
