@@ -43,6 +43,7 @@ mod ordered;
 mod past;
 mod publish;
 mod publishing;
+mod pulse;
 #[cfg(feature = "qlog")]
 mod qlog;
 mod quic;

@@ -32,6 +32,7 @@ use crate::conn::{Closing, ConnIndex, Role, Side, Stage};
 use crate::domain::Domain;
 use crate::moving::Moves;
 use crate::offers::unasked;
+use crate::pulse::Pulse;
 use crate::track::Source;
 use crate::{tls, Engine};
 
@@ -97,6 +98,7 @@ pub(crate) struct Link {
     pub(crate) conn: Option<ConnIndex>,
     /// A second connection, dialled because the first is silent.
     probe: Option<(ConnIndex, Time)>,
+    pub(crate) pulse: Pulse,
     crypto: Arc<dyn quinn_proto::crypto::ClientConfig>,
     address: usize,
     attempts: u32,
@@ -231,6 +233,7 @@ impl Engine {
             state: State::Waiting { until: now },
             conn: None,
             probe: None,
+            pulse: Pulse::default(),
             crypto,
             address: 0,
             attempts: 0,
@@ -543,8 +546,11 @@ impl Engine {
             State::Waiting { until } => Some(until),
             State::Dialling if link.kept() => Some(link.attempt_ends(heard.unwrap_or(link.dialled_at))),
             State::Dialling => look(REDIAL_TIME).into_iter().chain([link.attempt_ends(0)]).min(),
-            // Nobody would dial, so nobody need look.
-            State::Up => look(SILENCE).filter(|_| link.config.reconnect),
+            // Where nobody would dial, nobody need look.
+            State::Up => {
+                let beside = look(SILENCE).filter(|_| link.config.reconnect);
+                heard.map(|heard| link.pulse.due(heard)).into_iter().chain(beside).min()
+            }
             State::Closed => None,
         };
         let retry = link.retries.iter().map(|(at, _)| *at).min();
@@ -626,6 +632,7 @@ impl Engine {
     }
 
     fn link_up_due(&mut self, id: LinkId, now: Time) {
+        self.pulse_due(id, now);
         let Some(link) = self.links.get_mut(&id) else { return };
         let heard = link.conn.and_then(|at| self.conns.get(at)).map_or(now, |conn| conn.heard);
         let silent = heard + SILENCE <= now;
