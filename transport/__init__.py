@@ -96,7 +96,8 @@ from ._media_readers import AudioBlock, AudioCounts, AudioReader, VideoFrame, Vi
 from ._media_tracks import AudioTrack, VideoTrack
 from ._media_values import Audio, AudioCodec, Video
 from ._native import FRAME_DTYPE, SEND_DTYPE
-from ._node import Node, NodeOptions
+from ._node import Node
+from ._node_options import NodeOptions
 from ._properties import decode as decode_properties
 from ._properties import encode as encode_properties
 from ._publication import Publication
