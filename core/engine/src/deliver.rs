@@ -12,6 +12,7 @@ use crate::api::{
     flag, Delivery, Event, Place, Reason, SubscribeConfig, SubscriptionId, SubscriptionStats, TextRoom, Time, TrackId,
     TrackKind, MESSAGE_BYTES,
 };
+use crate::conn::Role;
 use crate::domain::Party;
 use crate::limits::Limit;
 use crate::live::{self, Live};
@@ -49,7 +50,7 @@ impl Subscription {
 type Missing = (SubscriptionId, (u64, u64), (u64, u64));
 
 /// A whole object that came on a stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Arrived {
     pub(crate) group: u64,
     pub(crate) object: u64,
@@ -167,6 +168,8 @@ impl Engine {
             gap: false,
             order,
             live: None,
+            fresh: true,
+            join: None,
         });
         subscription.stats.tracks += 1;
         self.events.push_back(Event::TrackAdded {
@@ -177,7 +180,20 @@ impl Engine {
             capability: track.capability.clone(),
             publisher: track.publisher.clone(),
         });
+        let flows = match track.source {
+            Source::Local(_) => true,
+            Source::Remote(at, key) => match self.conns.get(at).and_then(|conn| conn.roles.get(&key)) {
+                Some(Role::Source(_)) => track.forwarding,
+                Some(Role::OurSubscribe(_)) => true,
+                _ => false,
+            },
+            Source::Asked(..) | Source::Lost(_) | Source::Sought => false,
+        };
         self.demand_changed(id);
+        if flows {
+            let now = self.clock.now.load(Ordering::Relaxed);
+            self.join_late(id, now);
+        }
     }
 
     /// Keeps where a reader was in a Text track that ended, for the publisher may come back with it and send again what
@@ -230,19 +246,29 @@ impl Engine {
         }
     }
 
-    /// An object that came in a datagram, to the local subscriptions; fragments are joined first.
+    /// An object that came in a datagram, to the local subscriptions, or one of them (`only`) that has waited for it;
+    /// fragments are joined first.
     pub(crate) fn deliver_datagram(
         &mut self,
         id: TrackId,
         header: &DatagramHeader,
         priority: u8,
         payload: Bytes,
+        only: Option<SubscriptionId>,
         now: Time,
     ) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         // Other implementations put objects into groups as they like: theirs are delivered one by one.
         let joins = [TrackKind::FrameDatagram as u8, TrackKind::Audio as u8].contains(&track.traits.kind);
-        for local in &mut track.locals {
+        let mut held = false;
+        for local in track.locals.iter_mut().filter(|local| only.is_none_or(|only| only == local.subscription)) {
+            if let Some(join) = local.holding() {
+                let (group, object, properties) = (header.group, header.object, header.properties.clone());
+                let object = Arrived { group, object, priority, properties, payload: payload.clone() };
+                join.put(object, Some(header.end_of_group));
+                held = true;
+                continue;
+            }
             let Some(subscription) = self.subscriptions.get_mut(&local.subscription) else { continue };
             let whole = Joined {
                 group: header.group,
@@ -310,15 +336,25 @@ impl Engine {
             };
             hand(&mut self.deliveries, subscription, delivery, gap);
         }
+        if held {
+            self.end_full_joins(id, now);
+        }
     }
 
-    /// A whole object that came on a stream, to the local subscriptions: Text in order, frames as they come.
-    pub(crate) fn deliver_object(&mut self, id: TrackId, object: Arrived, now: Time) {
+    /// A whole object that came on a stream, to the local subscriptions, or one of them (`only`) that has waited for it:
+    /// Text in order, frames as they come.
+    pub(crate) fn deliver_object(&mut self, id: TrackId, arrived: &Arrived, only: Option<SubscriptionId>, now: Time) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let text = track.traits.kind == TrackKind::Text as u8;
         let kind = track.traits.kind;
-        let Arrived { group, object, priority, properties, payload } = object;
-        for local in &mut track.locals {
+        let &Arrived { group, object, priority, ref properties, ref payload } = arrived;
+        let mut held = false;
+        for local in track.locals.iter_mut().filter(|local| only.is_none_or(|only| only == local.subscription)) {
+            if let Some(join) = local.holding() {
+                join.put(arrived.clone(), None);
+                held = true;
+                continue;
+            }
             let Some(subscription) = self.subscriptions.get_mut(&local.subscription) else { continue };
             if local.live.is_none() {
                 // A track that was asked for by name has its kind from the answer.
@@ -366,17 +402,36 @@ impl Engine {
         } else {
             self.deliver_live(id, now);
         }
+        if held {
+            self.end_full_joins(id, now);
+        }
     }
 
-    /// A group of a track has ended: what waited for that is delivered.
-    pub(crate) fn group_ended(&mut self, id: TrackId, group: u64, whole: bool, now: Time) {
+    /// A group of a track has ended: what waited for that is delivered, to all readers or one of them (`only`).
+    pub(crate) fn group_ended(
+        &mut self,
+        id: TrackId,
+        group: u64,
+        whole: bool,
+        only: Option<SubscriptionId>,
+        now: Time,
+    ) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        if track.traits.kind == TrackKind::Text as u8 && !track.locals.is_empty() {
-            track.locals.iter_mut().for_each(|local| local.order.ended(group, whole));
-            self.deliver_text(id, now);
-        } else if track.traits.live() {
-            track.locals.iter_mut().filter_map(|local| local.live.as_mut()).for_each(|live| live.ended(group, whole));
-            self.deliver_live(id, now);
+        let (text, live) = (track.is_text(), track.traits.live());
+        for local in track.locals.iter_mut().filter(|local| only.is_none_or(|only| only == local.subscription)) {
+            if let Some(join) = local.holding() {
+                join.group_ended(group, whole);
+            } else if text {
+                local.order.ended(group, whole);
+            } else if let Some(live) = &mut local.live {
+                live.ended(group, whole);
+            }
+        }
+        match (text, live) {
+            _ if track.locals.is_empty() => {}
+            (true, _) => self.deliver_text(id, now),
+            (_, true) => self.deliver_live(id, now),
+            _ => {}
         }
     }
 

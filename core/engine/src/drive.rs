@@ -270,7 +270,7 @@ impl Engine {
         let link = self.links_due();
         let text = self.held_text.first();
         let fill = self.fill_timers.first().map(|(due, ..)| *due);
-        let join = self.joins.first().map(|(due, _)| *due);
+        let join = self.joins.first().map(|(due, ..)| *due);
         let seek = self.seek_timers.first().map(|(due, _)| *due);
         let repeat = self.next_repeat();
         [connection, link, text, fill, join, repeat, seek, self.leave_at].into_iter().flatten().min()

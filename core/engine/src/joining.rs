@@ -1,15 +1,18 @@
-//! A reader that joins a track late asks for its newest group, where that is of use.
+//! A reader that joins a track late gets its newest group, where that is of use.
 //!
-//! | kind | what is asked for | live objects meanwhile |
+//! | kind | what it gets | live objects meanwhile |
 //! |---|---|---|
 //! | Frame, latest-wins | the newest frame | go first: what is fetched then is stale, and dropped |
 //! | Audio, Video | the newest group, from its first object | wait for it, so that all come in order |
 //! | any other | nothing | |
 //!
-//! A video whose beginning is not to be had is asked for a new group, if its publisher makes them when asked.
+//! | the track | where that comes from |
+//! |---|---|
+//! | has just been subscribed to | its source: a joining FETCH at -18, from -20 on a fill of a REQUEST_UPDATE |
+//! | is here already, for other readers | what is kept here, if that is all of the group; else a FETCH of its source |
 //!
-//! At -18 by a joining FETCH, from -20 on by a fill of a REQUEST_UPDATE. What comes is put with what is live by location,
-//! so each object is delivered once.
+//! A video whose beginning is not to be had is asked for a new group, if its publisher makes them when asked. What comes
+//! is put with what is live by location, for each reader by itself, so each object is delivered once.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +21,11 @@ use cc_fanout::fragments::{FRAGMENT_BYTES, MAX_FRAGMENTS};
 use cc_session::{Fetch, Request, RequestKey};
 use cc_wire::{DatagramHeader, FetchKind, FetchObject, Filter, GroupOrder, Location, Params, Profile};
 
-use crate::api::{Place, Time, TrackId, TrackKind};
+use crate::api::{SubscriptionId, Time, TrackId, TrackKind};
 use crate::conn::{ConnIndex, Role};
 use crate::deliver::Arrived;
 use crate::fetch::Purpose;
-use crate::track::{Source, Traits};
+use crate::track::{LocalSink, Source, Traits};
 use crate::Engine;
 
 /// How long live objects wait for the beginning of their group.
@@ -56,7 +59,7 @@ struct Held {
     end_of_group: bool,
 }
 
-/// The join of a track under way.
+/// One reader's join of a track under way.
 #[derive(Debug)]
 pub(crate) struct Join {
     policy: Policy,
@@ -70,17 +73,17 @@ pub(crate) struct Join {
 }
 
 impl Engine {
-    /// A track's source has just been subscribed to, and is as far as `largest`.
+    /// A track's source has just been subscribed to, and is as far as `largest`: its readers ask for what is before.
     pub(crate) fn join(&mut self, id: TrackId, largest: Option<Location>, now: Time) {
-        let (Some(track), Some(_)) = (self.tracks.get(&id), largest) else { return };
-        let (Source::Remote(at, key), Place::Link(_), Some(policy)) =
-            (track.source, track.place, policy(&track.traits))
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        track.locals.iter_mut().for_each(|local| local.fresh = false);
+        let readers: Vec<SubscriptionId> =
+            track.locals.iter().filter(|local| local.join.is_none()).map(|local| local.subscription).collect();
+        let (Source::Remote(at, key), Some(policy), Some(_), false) =
+            (track.source, policy(&track.traits), largest, readers.is_empty())
         else {
             return;
         };
-        if track.join.is_some() || track.locals.is_empty() {
-            return;
-        }
         let Some(conn) = self.conns.get_mut(at) else { return };
         let asked = if conn.profile == Profile::D18 {
             let Some(joining) = conn.session.as_ref().and_then(|session| session.request_id(key)) else { return };
@@ -98,106 +101,145 @@ impl Engine {
             updated.then_some(key)
         };
         let Some(asked) = asked else { return };
-        let until = now + PATIENCE;
-        self.fetches.insert((at, asked), Purpose::Join { track: id });
-        self.joins.insert((until, id));
         if let Some(track) = self.tracks.get_mut(&id) {
             track.forwarding = true;
-            track.join = Some(Join { policy, held: BTreeMap::new(), bytes: 0, ended: Vec::new(), until, holes: false });
+        }
+        self.wait_for_past(id, (at, asked), readers, policy, now);
+    }
+
+    /// Readers that came to a track whose objects flow already get what is kept of it, or ask for it.
+    pub(crate) fn join_late(&mut self, id: TrackId, now: Time) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        let newcomers = track.locals.iter_mut().filter_map(|local| {
+            let fresh = std::mem::take(&mut local.fresh);
+            (fresh && local.join.is_none()).then_some(local.subscription)
+        });
+        let readers: Vec<SubscriptionId> = newcomers.collect();
+        let (Some(policy), Some(largest), false) = (policy(&track.traits), track.largest, readers.is_empty()) else {
+            return;
+        };
+        let (source, name) = (track.source, track.name.clone());
+        self.expire_past(id, now);
+        let start = Location { group: largest.group, object: 0 };
+        let here = self.tracks.get(&id).is_some_and(|track| track.past.covers(start, largest));
+        match source {
+            Source::Remote(at, _) if !here => {
+                let filter = Filter::ObjectRange { start, end: largest };
+                let params = Params { filter: Some(filter), ..Params::default() };
+                let fetch = Fetch { kind: FetchKind::Standalone(name), params };
+                if let Some(asked) = self.request(at, Request::Fetch(fetch), Role::OurFetch, now) {
+                    self.wait_for_past(id, (at, asked), readers, policy, now);
+                }
+            }
+            _ => {
+                for reader in readers {
+                    self.play_past(id, reader, policy, here, now);
+                }
+            }
         }
     }
 
-    /// An object of a stream, for local subscriptions.
-    pub(crate) fn arrived_object(&mut self, id: TrackId, object: Arrived, now: Time) {
-        match self.hold(id, object, None, now) {
-            Some(object) => self.deliver_object(id, object, now),
-            None => self.check_held(id, now),
-        }
-    }
-
-    /// An object of a datagram, for local subscriptions.
-    pub(crate) fn arrived_datagram(
+    /// Readers hold what is live, until what was asked for by `request` has come.
+    fn wait_for_past(
         &mut self,
         id: TrackId,
-        header: &DatagramHeader,
-        priority: u8,
-        payload: Bytes,
+        request: (ConnIndex, RequestKey),
+        readers: Vec<SubscriptionId>,
+        policy: Policy,
         now: Time,
     ) {
-        let holds = |track: &crate::track::Track| track.join.as_ref().is_some_and(|join| join.policy == Policy::Hold);
-        if !self.tracks.get(&id).is_some_and(holds) {
-            return self.deliver_datagram(id, header, priority, payload, now);
+        let until = now + PATIENCE;
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        for reader in &readers {
+            if let Some(local) = track.reader(*reader) {
+                local.join = Some(Box::new(Join::new(policy, until)));
+                self.joins.insert((until, id, *reader));
+            }
         }
-        let (group, object, properties) = (header.group, header.object, header.properties.clone());
-        let object = Arrived { group, object, priority, properties, payload };
-        let _ = self.hold(id, object, Some(header.end_of_group), now);
-        self.check_held(id, now);
+        self.fetches.insert(request, Purpose::Join { track: id, readers });
     }
 
-    /// A group has ended, for local subscriptions.
-    pub(crate) fn arrived_end(&mut self, id: TrackId, group: u64, whole: bool, now: Time) {
-        match self.tracks.get_mut(&id).and_then(|track| track.join.as_mut()) {
-            Some(join) if join.policy == Policy::Hold => join.ended.push((group, whole)),
-            _ => self.group_ended(id, group, whole, now),
+    /// Gives a reader the newest group of what is kept here, `whole` if that is all of it so far.
+    fn play_past(&mut self, id: TrackId, to: SubscriptionId, policy: Policy, whole: bool, now: Time) {
+        let Some(track) = self.tracks.get(&id) else { return };
+        let Some(group) = track.largest.map(|largest| largest.group) else { return };
+        let mut join = Join::new(policy, now);
+        for (location, kept) in track.past.range(Location { group, object: 0 }, Location { group, object: u64::MAX }) {
+            let object = Arrived {
+                group,
+                object: location.object,
+                priority: kept.priority,
+                properties: kept.properties.clone(),
+                payload: kept.payload.clone(),
+            };
+            join.put(object, kept.subgroup.is_none().then_some(false));
         }
+        if track.past.over(Location { group, object: u64::MAX }) {
+            join.ended.push((group, true));
+        }
+        self.deliver_joined(id, to, join, whole, now);
     }
 
-    /// Holds an object if its track's join wants that; gives it back otherwise.
-    fn hold(&mut self, id: TrackId, object: Arrived, datagram: Option<bool>, _now: Time) -> Option<Arrived> {
-        let join = self.tracks.get_mut(&id).and_then(|track| track.join.as_mut());
-        let Some(join) = join.filter(|join| join.policy == Policy::Hold) else { return Some(object) };
-        join.put(object, datagram);
-        None
-    }
-
-    fn check_held(&mut self, id: TrackId, now: Time) {
-        let over = |join: &Join| join.bytes > HELD_BYTES;
-        if self.tracks.get(&id).and_then(|track| track.join.as_ref()).is_some_and(over) {
-            self.joined(id, false, now);
+    /// Readers whose live objects are too many to wait longer go on without the past.
+    pub(crate) fn end_full_joins(&mut self, id: TrackId, now: Time) {
+        let Some(track) = self.tracks.get(&id) else { return };
+        let full = |local: &&LocalSink| local.join.as_ref().is_some_and(|join| join.bytes > HELD_BYTES);
+        let full: Vec<SubscriptionId> = track.locals.iter().filter(full).map(|local| local.subscription).collect();
+        for reader in full {
+            self.joined(id, reader, false, now);
         }
     }
 
     /// An object of the past has come.
-    pub(crate) fn join_fetched(&mut self, id: TrackId, object: FetchObject, payload: Bytes) {
-        let Some(join) = self.tracks.get_mut(&id).and_then(|track| track.join.as_mut()) else { return };
+    pub(crate) fn join_fetched(
+        &mut self,
+        id: TrackId,
+        readers: &[SubscriptionId],
+        object: &FetchObject,
+        payload: &Bytes,
+    ) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
         let FetchObject { location, subgroup, priority, properties, .. } = object;
-        let arrived = Arrived { group: location.group, object: location.object, priority, properties, payload };
-        join.put(arrived, subgroup.is_none().then_some(false));
+        for join in track.locals.iter_mut().filter_map(|local| local.joins(readers)) {
+            let (group, object, properties) = (location.group, location.object, properties.clone());
+            let arrived = Arrived { group, object, priority: *priority, properties, payload: payload.clone() };
+            join.put(arrived, subgroup.is_none().then_some(false));
+        }
     }
 
     /// Some of the past is not to be had.
-    pub(crate) fn join_hole(&mut self, id: TrackId) {
-        if let Some(join) = self.tracks.get_mut(&id).and_then(|track| track.join.as_mut()) {
-            join.holes = true;
-        }
+    pub(crate) fn join_hole(&mut self, id: TrackId, readers: &[SubscriptionId]) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        track.locals.iter_mut().filter_map(|local| local.joins(readers)).for_each(|join| join.holes = true);
     }
 
-    /// All of the past that could be had is here: whole, or not.
-    pub(crate) fn joined(&mut self, id: TrackId, whole: bool, now: Time) {
-        let Some(track) = self.tracks.get_mut(&id) else { return };
-        let Some(mut join) = track.join.take() else { return };
+    /// All of the past that could be had is here for a reader: whole, or not.
+    pub(crate) fn joined(&mut self, id: TrackId, to: SubscriptionId, whole: bool, now: Time) {
+        let Some(local) = self.tracks.get_mut(&id).and_then(|track| track.reader(to)) else { return };
+        let Some(join) = local.join.take() else { return };
+        self.joins.remove(&(join.until, id, to));
         let whole = whole && !join.holes;
-        self.joins.remove(&(join.until, id));
-        if let (false, true, Source::Remote(at, key)) =
-            (whole, track.traits.kind == TrackKind::Video as u8 && track.traits.dynamic, track.source)
-        {
+        self.deliver_joined(id, to, *join, whole, now);
+    }
+
+    fn deliver_joined(&mut self, id: TrackId, to: SubscriptionId, mut join: Join, whole: bool, now: Time) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        if !whole && track.traits.kind == TrackKind::Video as u8 {
             // Its keyframe is not to be had: the publisher is asked for another.
             let next = track.largest.map_or(0, |largest| largest.group.saturating_add(1));
-            let params = Params { new_group_request: Some(next), ..Params::default() };
-            self.with_session(at, |session| session.update(key, params));
+            self.new_group_wanted(id, next);
         }
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        let overtake = join.policy == Policy::Overtake;
-        if overtake {
+        if join.policy == Policy::Overtake {
             // Only a whole frame that is newer than what came live meanwhile.
-            let newest = track.locals.iter().filter_map(|local| local.last).max();
+            let newest = track.reader(to).and_then(|local| local.last);
             let stale = |group: u64| newest.is_some_and(|newest| group <= newest.group);
             join.held.retain(|location, _| whole && !stale(location.group));
         }
         join.complete();
         for (_, Held { object, datagram, end_of_group }) in join.held {
             if !datagram {
-                self.deliver_object(id, object, now);
+                self.deliver_object(id, &object, Some(to), now);
                 continue;
             }
             let header = DatagramHeader {
@@ -209,45 +251,72 @@ impl Engine {
                 status: None,
                 properties: object.properties,
             };
-            self.deliver_datagram(id, &header, object.priority, object.payload, now);
+            self.deliver_datagram(id, &header, object.priority, object.payload, Some(to), now);
         }
         for (group, whole) in join.ended {
-            self.group_ended(id, group, whole, now);
+            self.group_ended(id, group, whole, Some(to), now);
         }
     }
 
     /// A session's joins, or one of them, go on without the past: what was asked is over.
     pub(crate) fn drop_joins(&mut self, at: ConnIndex, only: Option<RequestKey>, now: Time) {
         let meant = |key: &(ConnIndex, RequestKey)| key.0 == at && only.is_none_or(|only| only == key.1);
-        let over: Vec<((ConnIndex, RequestKey), TrackId)> = self
+        let over: Vec<(ConnIndex, RequestKey)> = self
             .fetches
             .iter()
-            .filter(|(key, _)| meant(key))
-            .filter_map(|(key, purpose)| match purpose {
-                Purpose::Join { track } => Some((*key, *track)),
-                _ => None,
-            })
+            .filter(|(key, purpose)| meant(key) && matches!(purpose, Purpose::Join { .. }))
+            .map(|(key, _)| *key)
             .collect();
-        for (key, track) in over {
-            self.fetches.remove(&key);
-            self.joined(track, false, now);
+        for key in over {
+            if let Some(Purpose::Join { track, readers }) = self.fetches.remove(&key) {
+                self.all_joined(track, &readers, false, now);
+            }
+        }
+    }
+
+    /// The same for all whom a FETCH was for.
+    pub(crate) fn all_joined(&mut self, id: TrackId, readers: &[SubscriptionId], whole: bool, now: Time) {
+        for reader in readers {
+            self.joined(id, *reader, whole, now);
         }
     }
 
     /// Joins whose past did not come in time go on without it.
     pub(crate) fn joins_timeout(&mut self, now: Time) {
-        while let Some((due, id)) = self.joins.first().copied() {
+        while let Some((due, id, reader)) = self.joins.first().copied() {
             if due > now {
                 return;
             }
             self.joins.pop_first();
-            self.joined(id, false, now);
+            self.joined(id, reader, false, now);
         }
     }
 }
 
+impl LocalSink {
+    /// Its join, if it is one of these readers.
+    fn joins(&mut self, readers: &[SubscriptionId]) -> Option<&mut Join> {
+        self.join.as_deref_mut().filter(|_| readers.contains(&self.subscription))
+    }
+
+    /// Its join, if live objects wait for that.
+    pub(crate) fn holding(&mut self) -> Option<&mut Join> {
+        self.join.as_deref_mut().filter(|join| join.policy == Policy::Hold)
+    }
+}
+
 impl Join {
-    fn put(&mut self, object: Arrived, datagram: Option<bool>) {
+    fn new(policy: Policy, until: Time) -> Join {
+        Join { policy, held: BTreeMap::new(), bytes: 0, ended: Vec::new(), until, holes: false }
+    }
+
+    /// A group has ended while its objects wait.
+    pub(crate) fn group_ended(&mut self, group: u64, whole: bool) {
+        self.ended.push((group, whole));
+    }
+
+    /// An object, by location; of a datagram, whether that ended its group.
+    pub(crate) fn put(&mut self, object: Arrived, datagram: Option<bool>) {
         let location = Location { group: object.group, object: object.object };
         let bytes = object.payload.len() + object.properties.len();
         let held = Held { object, datagram: datagram.is_some(), end_of_group: datagram.unwrap_or(false) };

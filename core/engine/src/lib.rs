@@ -225,7 +225,7 @@ pub struct Engine {
     /// When answers stop waiting for a publisher (FILL_TIMEOUT).
     fill_timers: std::collections::BTreeSet<(Time, ConnIndex, TrackKey)>,
     /// Late joins under way, and until when their live objects wait.
-    joins: std::collections::BTreeSet<(Time, TrackId)>,
+    joins: std::collections::BTreeSet<(Time, TrackId, SubscriptionId)>,
     going_away: bool,
     /// When sessions that have not left after GOAWAY are closed.
     leave_at: Option<Time>,

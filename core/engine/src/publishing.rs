@@ -219,7 +219,6 @@ impl Engine {
             largest: None,
             new_group: None,
             past: Past::default(),
-            join: None,
         };
         self.tracks.insert(id, track);
         id

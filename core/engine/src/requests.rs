@@ -87,6 +87,7 @@ impl Engine {
                     Some(Role::Source(id) | Role::OurSubscribe(id)) => {
                         self.source_at(id, params.largest);
                         self.demand_changed(id);
+                        self.join_late(id, now);
                     }
                     _ => {}
                 }

@@ -89,7 +89,7 @@ impl Engine {
                 came: now,
             };
             self.keep(id, location, kept);
-            self.arrived_datagram(id, &header, priority, payload, now);
+            self.deliver_datagram(id, &header, priority, payload, None, now);
         }
         self.end_ranges(id);
     }
@@ -244,7 +244,7 @@ impl Engine {
                 came: now,
             };
             self.keep(id, location, kept);
-            self.arrived_object(id, arrived, now);
+            self.deliver_object(id, &arrived, None, now);
         }
         for (conn, request) in behind {
             self.end_sink(
@@ -275,7 +275,7 @@ impl Engine {
             track.past.ended(number);
         }
         self.end_ranges(id);
-        self.arrived_end(id, number, end == DataEnd::Fin, now);
+        self.group_ended(id, number, end == DataEnd::Fin, None, now);
     }
 
     /// Ends a track for all who receive it: sessions once their queues have drained, local subscriptions at once.

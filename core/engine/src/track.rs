@@ -91,6 +91,10 @@ pub(crate) struct LocalSink {
     pub(crate) lost_at: Option<Time>,
     /// The next delivery comes after something that is missing.
     pub(crate) gap: bool,
+    /// It came when the track was here already, and has not begun yet.
+    pub(crate) fresh: bool,
+    /// It joins late, and the past is on its way.
+    pub(crate) join: Option<Box<Join>>,
 }
 
 /// Whose group it is: a data stream that is received, or a group of a local publication.
@@ -175,8 +179,6 @@ pub(crate) struct Track {
     pub(crate) new_group: Option<u64>,
     /// Recent objects.
     pub(crate) past: Past,
-    /// Its newest group was asked for, because we joined late.
-    pub(crate) join: Option<Join>,
 }
 
 /// What a track's properties say about how it is to be sent.

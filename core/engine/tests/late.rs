@@ -159,6 +159,107 @@ fn a_late_reader_of_media_gets_the_group_in_progress_from_its_first_object_and_e
     }
 }
 
+/// A place that has a track already, and one more reader there: of what is kept it gets what a late joiner gets, while
+/// the first one hears nothing twice.
+fn second_reader(room: &mut Room, node: usize, place: Place, kept: &[(TrackConfig, &[u32])]) {
+    for (number, (config, expected)) in kept.iter().enumerate() {
+        let (id, first, second) = (10 + number as u64, 100 + number as u64, 200 + number as u64);
+        let name = format!("t{number}");
+        let full = TrackName::new(Namespace::parse("g/r").unwrap(), Bytes::from(name.clone())).unwrap();
+        let config = TrackConfig { name: full, ..config.clone() };
+        let told = format!("{:?} {place:?} {:?} {}", room.profile, config.kind, config.datagram);
+        room.publish(id, config);
+        room.world.subscribe_exact(node, first, place, "g/r", &name);
+        room.world.run(SECOND);
+        for value in 0..8 {
+            room.say(id, value, 100, value % 5 == 0);
+        }
+        let of = |room: &mut Room| -> Vec<(u64, u32)> {
+            room.world.frames(node).iter().map(|frame| (frame.subscription, self::number(frame))).collect()
+        };
+        let all: Vec<(u64, u32)> = (0..8).map(|value| (first, value)).collect();
+        assert_eq!(of(room), all, "{told}");
+        room.world.subscribe_exact(node, second, place, "g/r", &name);
+        room.world.run(SECOND);
+        let late: Vec<(u64, u32)> = expected.iter().map(|value| (second, *value)).collect();
+        assert_eq!(of(room), late, "{told}");
+        room.say(id, 8, 100, false);
+        assert_eq!(of(room), [(first, 8), (second, 8)], "{told}");
+        assert!(room.world.frames(node).is_empty(), "{told}");
+    }
+}
+
+/// A track of each kind, and what of eight objects (a new group with the fifth, where the publisher says when) a late
+/// reader gets.
+fn kinds() -> Vec<(TrackConfig, &'static [u32])> {
+    let of = |kind, latest_wins, datagram, timeout| TrackConfig {
+        latest_wins,
+        datagram,
+        subgroup_timeout_ms: timeout,
+        ..track("g/r", "", kind, "")
+    };
+    vec![
+        (of(TrackKind::FrameDatagram, true, true, 0), &[7]),
+        (of(TrackKind::FrameStream, true, false, 0), &[7]),
+        (of(TrackKind::FrameDatagram, false, true, 0), &[]),
+        (of(TrackKind::FrameStream, false, false, 0), &[]),
+        (of(TrackKind::Text, false, false, 0), &[]),
+        (of(TrackKind::Video, false, false, 2000), &[5, 6, 7]),
+        (of(TrackKind::Audio, false, false, 2000), &[5, 6, 7]),
+        (of(TrackKind::Audio, false, true, 2000), &[7]),
+    ]
+}
+
+#[test]
+fn a_second_reader_on_a_link_gets_what_a_late_joiner_gets() {
+    for profile in DRAFTS {
+        let mut room = Room::new(profile);
+        let node = room.join();
+        second_reader(&mut room, node, Place::Link(node as u64), &kinds());
+    }
+}
+
+#[test]
+fn a_second_reader_at_the_relay_itself_gets_what_is_kept() {
+    for profile in DRAFTS {
+        second_reader(&mut Room::new(profile), HUB, Place::Node, &kinds());
+    }
+}
+
+/// The relay knows a track that others read, or have read: its own first reader joins late too.
+#[test]
+fn the_relay_s_own_first_reader_joins_late() {
+    for profile in DRAFTS {
+        for left in [false, true] {
+            let mut room = Room::new(profile);
+            room.publish(10, TrackConfig { subgroup_timeout_ms: 2000, ..track("g/r", "v", TrackKind::Video, "") });
+            room.publish(11, TrackConfig { latest_wins: true, ..track("g/r", "s", TrackKind::FrameStream, "") });
+            let other = room.join();
+            room.watch(other, 20, "");
+            for value in 0..8 {
+                room.say(10, value, 100, value % 5 == 0);
+                room.say(11, 100 + value, 100, false);
+            }
+            if left {
+                room.world.command(other, Command::Unsubscribe(20));
+                room.world.run(SECOND);
+            }
+            room.world.subscribe(HUB, 30, Place::Node, "g", "");
+            room.world.run(SECOND);
+            let mut heard = room.heard(HUB);
+            heard.sort_unstable();
+            assert_eq!(heard, [5, 6, 7, 107], "{profile:?} {left}");
+            room.say(10, 8, 100, left);
+            room.say(11, 108, 100, false);
+            // The group in which the other left may still be ended.
+            room.world.run(SECOND);
+            let mut heard = room.heard(HUB);
+            heard.sort_unstable();
+            assert_eq!(heard, [8, 108], "{profile:?} {left}");
+        }
+    }
+}
+
 #[test]
 fn two_capabilities_on_one_room_in_one_session() {
     for profile in DRAFTS {

@@ -101,8 +101,8 @@ pub(crate) enum Purpose {
     PassOn(Passing),
     /// A reader of Text misses what is before `until`.
     Fill { track: TrackId, subscription: SubscriptionId, until: Location },
-    /// We joined a track late.
-    Join { track: TrackId },
+    /// Local readers joined a track late.
+    Join { track: TrackId, readers: Vec<SubscriptionId> },
 }
 
 fn invalid_range(why: &str) -> Refusal {
@@ -245,7 +245,7 @@ impl Engine {
     }
 
     /// What a relay keeps of a track it may serve as long as the publisher says (draft -18, "MAX CACHE DURATION").
-    fn expire_past(&mut self, id: TrackId, now: Time) {
+    pub(crate) fn expire_past(&mut self, id: TrackId, now: Time) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         let (Source::Remote(..), Some(cached_for)) = (track.source, track.traits.cached_for) else { return };
         let before = track.past.bytes();

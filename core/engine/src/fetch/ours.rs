@@ -174,12 +174,12 @@ impl Engine {
                     FetchItem::End { location, .. } => local.order.hole((location.group, location.object)),
                 }
             }
-            Some(Purpose::Join { track }) => {
-                let track = *track;
+            Some(Purpose::Join { track, readers }) => {
+                let (track, readers) = (*track, readers.clone());
                 match item {
-                    FetchItem::Object(object) => self.join_fetched(track, object, payload),
+                    FetchItem::Object(object) => self.join_fetched(track, &readers, &object, &payload),
                     FetchItem::End { gap: Gap::NonExistent, .. } => {}
-                    FetchItem::End { .. } => self.join_hole(track),
+                    FetchItem::End { .. } => self.join_hole(track, &readers),
                 }
             }
             None => {}
@@ -293,7 +293,7 @@ impl Engine {
                 }
                 self.continue_answer(conn, queue, now);
             }
-            Some(Purpose::Join { track }) => self.joined(track, complete, now),
+            Some(Purpose::Join { track, readers }) => self.all_joined(track, &readers, complete, now),
             Some(Purpose::Fill { track, subscription, until }) => {
                 if let Some(local) = self.tracks.get_mut(&track).and_then(|t| t.reader(subscription)) {
                     local.order.filled((until.group, until.object), complete);
