@@ -174,7 +174,7 @@ impl Engine {
             };
             join.put(object, kept.subgroup.is_none().then_some(false));
         }
-        if track.past.over(Location { group, object: u64::MAX }) {
+        if track.past.is_over(group) {
             join.ended.push((group, true));
         }
         self.deliver_joined(id, to, join, whole, now);

@@ -30,6 +30,7 @@ mod door;
 mod drive;
 mod due;
 mod fetch;
+mod fetched;
 mod handover;
 mod ids;
 mod joining;

@@ -122,9 +122,9 @@ limits! {
     SubgroupBytes, subgroup_bytes = 4 << 20;
     /// Recent objects kept of a local publication.
     PastOwnBytes, past_own_bytes = 2 << 20;
-    /// Recent objects kept of a track that is passed on.
+    /// Recent objects kept of a track that is passed on; as much again of what was fetched of it.
     PastTrackBytes, past_track_bytes = 256 << 10;
-    /// Recent objects kept of all tracks.
+    /// Objects kept of all tracks; a quarter of it is for what comes live alone.
     PastBytes, past_bytes = 64 << 20;
     /// Text of one track that waits for what comes before it, or for a reader that is slow.
     ReorderBytes, reorder_bytes = 1 << 20;

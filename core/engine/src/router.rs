@@ -103,7 +103,8 @@ impl Engine {
         }
         let before = track.past.bytes();
         // With all tracks' room taken, this one makes do with what it has.
-        let free = self.config.limits.past_bytes.saturating_sub(self.past_bytes) + before;
+        let live = before - track.past.fetched_bytes();
+        let free = self.config.limits.past_bytes.saturating_sub(self.past_bytes) + live;
         let most = match track.source {
             Source::Local(_) => self.config.limits.past_own_bytes,
             _ => self.config.limits.past_track_bytes,

@@ -213,8 +213,7 @@ fn kept_step(
         let Some((location, kept)) = track.past.range(start, last).next() else {
             let before = track.past.group_before(start.group).filter(|group| *group >= from && !ascending);
             *next = before.map(|group| Location { group, object: 0 });
-            let over = start.group >= end.group && track.past.over(start);
-            if ascending && !over && !track.past.covers(start, end) {
+            if ascending && !track.past.covers(start, end) {
                 return Step::Item(FetchItem::End { gap, location: end }, Bytes::new());
             }
             continue;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod fills;
+mod keeping;
 mod ours;
 
 use std::collections::VecDeque;
@@ -84,8 +85,14 @@ pub(crate) struct Passing {
     queue: TrackKey,
     /// Where the range ends that was asked for.
     asked: Location,
+    /// The track, if it is known here.
+    track: TrackId,
     /// The last object that came.
     last: Option<Location>,
+    /// Up to here all that came is kept for the next who asks, or known not to exist; none: nothing more is kept.
+    known: Option<Location>,
+    /// Where the publisher says that its answer ends.
+    end: Option<Location>,
     /// FETCH_OK, not passed on yet: of a whole group, the end is known when its objects have come.
     answer: Option<(Location, Properties)>,
     /// It was passed on.

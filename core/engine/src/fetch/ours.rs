@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use cc_session::{DataEnd, DataKey, Fetch, Refusal, Reply, Request, RequestKey};
 use cc_wire::{
-    codes, FetchEnd, FetchItem, FetchKind, FetchObject, Filter, Gap, Location, Params, Properties, TrackName,
+    codes, FetchEnd, FetchItem, FetchKind, FetchObject, Filter, Gap, GroupOrder, Location, Params, Properties,
+    TrackName,
 };
 
 use super::{told, Answer, Answering, Origin, Passing, Purpose, ITEM_COST};
@@ -33,6 +34,7 @@ impl Engine {
             _ => Filter::ObjectRange { start, end },
         };
         let hops = self.hops_onward(publisher, answering.asked.hops.as_deref().unwrap_or_default());
+        let known = (id != 0 && answering.order == GroupOrder::Ascending).then_some(start);
         let params = Params { filter: Some(filter), group_order: Some(answering.order), hops, ..Params::default() };
         let request = Request::Fetch(Fetch { kind: FetchKind::Standalone(name), params });
         match self.request(publisher, request, Role::OurFetch, now) {
@@ -40,7 +42,19 @@ impl Engine {
                 let (conn, request, queue) = (answering.conn, answering.request, answering.queue);
                 // A fill has no FETCH_OK to pass on.
                 let told = answering.fill;
-                let passing = Passing { conn, request, queue, asked: end, last: None, answer: None, told, ended: None };
+                let passing = Passing {
+                    conn,
+                    request,
+                    queue,
+                    asked: end,
+                    track: id,
+                    last: None,
+                    known,
+                    end: None,
+                    answer: None,
+                    told,
+                    ended: None,
+                };
                 self.fetches.insert((publisher, key), Purpose::PassOn(passing));
                 if let Some(until) = answering.until {
                     self.fill_timers.insert((until, conn, queue));
@@ -93,18 +107,20 @@ impl Engine {
             return self.fetch_refused(at, key, refusal, now);
         }
         if let Some(Purpose::PassOn(passing)) = self.fetches.get_mut(&(at, key)) {
-            if passing.told {
-                // For a fill, which has no FETCH_OK.
-                return;
-            }
             let object = end.object.unwrap_or(u64::MAX);
-            passing.answer = Some((Location { group: end.group, object }.min(passing.asked), properties));
-            self.pass_answer(at, key, now);
+            let end = Location { group: end.group, object }.min(passing.asked);
+            passing.end = Some(end);
+            if !passing.told {
+                // For a fill, which has no FETCH_OK, it is told.
+                passing.answer = Some((end, properties));
+                self.pass_answer(at, key, now);
+            }
         }
     }
 
     /// Passes FETCH_OK on once its end is known, and ends what has both FETCH_OK and all objects.
     fn pass_answer(&mut self, at: ConnIndex, key: RequestKey, now: Time) {
+        self.learn_passed(at, key);
         let Some(Purpose::PassOn(passing)) = self.fetches.get_mut(&(at, key)) else { return };
         let (conn, request, queue, ended) = (passing.conn, passing.request, passing.queue, passing.ended);
         let known = |end: &Location| end.object < u64::MAX || ended.is_some();
@@ -144,6 +160,7 @@ impl Engine {
         if matches!(&item, FetchItem::Object(object) if crate::requests::is_malformed(&object.properties)) {
             return self.fetch_malformed(at, key, now);
         }
+        self.keep_passing(at, key, &item, &payload, now);
         match self.fetches.get_mut(&(at, key)) {
             Some(Purpose::PassOn(passing)) => {
                 let (conn, queue) = (passing.conn, passing.queue);

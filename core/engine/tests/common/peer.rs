@@ -11,7 +11,8 @@ use cc_session::{
     Transport, WriteError,
 };
 use cc_wire::{
-    DatagramHeader, FetchObject, Location, ObjectHeader, Params, Profile, SetupOptions, SubgroupHeader, SubgroupId,
+    DatagramHeader, FetchEnd, FetchItem, FetchObject, FetchPrior, GroupOrder, Location, ObjectHeader, Params, Profile,
+    Properties, SetupOptions, SubgroupHeader, SubgroupId, UniStream,
 };
 use quinn_proto::crypto::rustls::QuicClientConfig;
 use quinn_proto::{
@@ -91,6 +92,7 @@ pub struct Peer {
     handle: ConnectionHandle,
     quic: Connection,
     pub session: Session,
+    profile: Profile,
     /// Everything that was heard, in order.
     pub heard: Vec<Event>,
     pub lost: Option<String>,
@@ -125,7 +127,7 @@ impl Peer {
             ..SetupOptions::default()
         };
         session.setup(options).unwrap();
-        Peer { epoch, endpoint, handle, quic, session, heard: Vec::new(), lost: None }
+        Peer { epoch, endpoint, handle, quic, session, profile, heard: Vec::new(), lost: None }
     }
 
     fn at(&self, now: Time) -> Instant {
@@ -284,6 +286,32 @@ impl Peer {
             put(&mut bytes, *object, previous);
             previous = Some(*object);
         }
+        assert_eq!(Quic(&mut self.quic).write(id, &bytes), Ok(bytes.len()));
+        if fin {
+            Quic(&mut self.quic).finish(id);
+        }
+    }
+
+    /// Answers a FETCH whose answer ends at `end`: FETCH_OK, and a stream of these elements, each payload of eight bytes. It
+    /// ends with them if `fin`.
+    pub fn answer_fetch(&mut self, key: RequestKey, end: Location, items: &[FetchItem], fin: bool) {
+        let request_id = self.session.request_id(key).unwrap();
+        let end = FetchEnd { group: end.group, object: Some(end.object).filter(|object| *object < u64::MAX >> 11) };
+        let (params, properties) = (Params::default(), Properties::default());
+        // Only at -18 a whole group has a word of its own.
+        let object = end.object.or((self.profile > Profile::D18).then_some(u64::MAX >> 11));
+        let reply = Reply::FetchOk { end_of_track: false, end: FetchEnd { object, ..end }, params, properties };
+        self.session.accept(key, reply).unwrap();
+        let mut bytes = Vec::new();
+        UniStream::Fetch { request_id }.encode(&mut bytes);
+        let mut prior = FetchPrior::default();
+        for item in items {
+            item.encode(self.profile, GroupOrder::Ascending, &mut prior, &mut bytes).unwrap();
+            if let FetchItem::Object(object) = item {
+                bytes.extend_from_slice(&object.location.object.to_le_bytes());
+            }
+        }
+        let id = Quic(&mut self.quic).open(Dir::Uni).unwrap();
         assert_eq!(Quic(&mut self.quic).write(id, &bytes), Ok(bytes.len()));
         if fin {
             Quic(&mut self.quic).finish(id);

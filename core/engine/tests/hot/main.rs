@@ -7,6 +7,7 @@
 mod common;
 mod cost;
 mod crowd;
+mod kept;
 #[path = "../common/memory.rs"]
 mod memory;
 mod sessions;
