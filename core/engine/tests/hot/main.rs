@@ -10,6 +10,7 @@ mod crowd;
 mod kept;
 #[path = "../common/memory.rs"]
 mod memory;
+mod rounds;
 mod sessions;
 
 #[global_allocator]

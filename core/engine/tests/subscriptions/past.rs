@@ -163,6 +163,9 @@ fn what_is_kept_is_served_for_as_long_as_its_publisher_allows() {
     }
 }
 
+/// Where an answer says that something is missing, and how.
+type Missing = Vec<(Gap, Location)>;
+
 /// FETCHes of a range, by a reader and from the publisher.
 struct Fetching {
     room: Room,
@@ -202,7 +205,7 @@ impl Fetching {
     }
 
     /// What the reader got: objects, and where it was told that something is missing.
-    fn got(&mut self, key: RequestKey) -> (Vec<(u64, u64)>, Vec<(Gap, Location)>) {
+    fn got(&mut self, key: RequestKey) -> (Vec<(u64, u64)>, Missing) {
         let gaps = self.room.world.peer(self.reader).heard.iter().filter_map(|event| match event {
             Event::FetchItem { item: FetchItem::End { gap, location }, .. } => Some((*gap, *location)),
             _ => None,
