@@ -186,6 +186,20 @@ def seated(unity: Unity, relay: str = "", sha256: str = "") -> Iterator[Table]:
         table.close()
 
 
+@contextmanager
+def held(peer: Any) -> Iterator[None]:
+    """No thread of .NET gets at a peer's session meanwhile."""
+    threading: Any = importlib.import_module("System.Threading")
+    reflection: Any = importlib.import_module("System.Reflection")
+    private = reflection.BindingFlags.NonPublic | reflection.BindingFlags.Instance
+    gate = peer.Session.GetType().GetField("_gate", private).GetValue(peer.Session)
+    threading.Monitor.Enter(gate)
+    try:
+        yield
+    finally:
+        threading.Monitor.Exit(gate)
+
+
 @pytest.fixture
 def direct(unity: Unity) -> Iterator[Table]:
     with seated(unity) as made:

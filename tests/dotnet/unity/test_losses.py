@@ -11,7 +11,7 @@ import pytest
 import transport
 from harness.lossy import LossyPath, Profile
 
-from .conftest import Table, Unity, seated
+from .conftest import Table, Unity, held, seated
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -154,20 +154,13 @@ def test_a_main_thread_that_sleeps_stays_connected(table: Table, who: str) -> No
 
 def test_the_sleepers_heartbeats_want_nothing_of_dotnet(unity: Unity) -> None:
     """No thread of .NET may touch the session meanwhile, as in a debugger: the heartbeats are the core's."""
-    system: Any = importlib.import_module("System.Threading")
-    reflection: Any = importlib.import_module("System.Reflection")
-    private = reflection.BindingFlags.NonPublic | reflection.BindingFlags.Instance
     with seated(unity) as table:
         server, port = table.server(timeout=2.0)
         client = table.client(port, timeout=2.0)
         echo(table, client)
         table.asleep.append(client)
-        gate = client.Session.GetType().GetField("_gate", private).GetValue(client.Session)
-        system.Monitor.Enter(gate)
-        try:
+        with held(client):
             table.tick(4.0)
-        finally:
-            system.Monitor.Exit(gate)
         table.asleep.clear()
         echo(table, client)
         assert (list(client.Events), list(server.Events)) == (["connect"], [])

@@ -13,7 +13,7 @@ import transport
 from transport import Frame
 
 from ..conftest import PATIENCE
-from .conftest import Table, Unity, seated
+from .conftest import Table, Unity, held, seated
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -94,13 +94,14 @@ def test_another_machine_wants_a_pin(unity: Unity) -> None:
         assert "set TrustSha256" in client.Session.Text
 
 
-def test_a_password(unity: Unity) -> None:
+@pytest.mark.parametrize("password", ["open sesame", "x" * 4096], ids=["short", "longest"])
+def test_a_password(unity: Unity, password: str) -> None:
     with seated(unity) as table:
-        server, port = table.server(Token="open sesame")
+        server, port = table.server(Token=password)
         client = table.peer(Token="open says me")
         client.Connect("127.0.0.1", port)
         assert ended(table, client) == "Unauthorized"
-        table.client(port, Token="open sesame")
+        table.client(port, Token=password)
         table.until(lambda: server.Connections == 1, "the one who knows it")
 
 
@@ -207,6 +208,36 @@ def test_two_servers_in_one_room(unity: Unity, certificate: transport.credential
         table.until(lambda: "disconnect ClosedByRemote" in list(client.Events), "the client to hear")
         assert str(client.Session.Reason) == "Reset"
         assert "another server" in client.Session.Text
+
+
+def test_who_was_told_to_leave_a_server_does_not_meet_it_again(
+    inline: Unity, certificate: transport.credentials.Certificate
+) -> None:
+    """The older of two servers answers, the newer one does not yet: a client that comes back waits for it."""
+    config = transport.RelayConfig(certificate.certificate, certificate.key, open_scope="")
+    with (
+        transport.Node(config) as node,
+        seated(inline, f"moqt://127.0.0.1:{node.port}", certificate.sha256) as table,
+    ):
+        older, port = table.server()
+        client = table.client(port)
+        newer, _ = table.server()
+        table.until(lambda: "disconnect ClosedByRemote" in list(client.Events), "the client to hear")
+        table.close(client)
+        with held(newer):
+            table.asleep.append(newer)
+            client = table.peer()
+            client.Connect("127.0.0.1", port)
+            table.until(lambda: older.Session.Peers == 1, "the older one to see it")
+            table.tick(0.5)
+            assert not client.Connected
+        table.asleep.clear()
+        table.until(lambda: client.Connected, "the newer one")
+        assert (newer.Connections, list(client.Events)) == (1, ["connect"])
+        # If the newer one goes too, and soon: the older one will do.
+        table.close(client, newer)
+        table.client(port)
+        assert older.Connections == 1
 
 
 def test_what_is_closed_by_the_engine_stays_quiet(unity: Unity) -> None:

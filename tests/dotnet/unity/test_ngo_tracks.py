@@ -152,6 +152,32 @@ def asleep(games: list[Any], seconds: float) -> None:
         time.sleep(TICK)
 
 
+def test_who_was_told_to_leave_a_host_does_not_meet_it_again(
+    unity: Unity, certificate: transport.credentials.Certificate
+) -> None:
+    """Its client waits for the newer one, which is slow, and takes the older one when that has gone."""
+    with (
+        transport.Node(relay_config(certificate)) as node,
+        stage(unity, f"moqt://127.0.0.1:{node.port}", certificate.sha256, native=True) as scene,
+    ):
+        older, port = hosted(scene)
+        client = joined(scene, port)
+        newer, _ = hosted(scene)
+        scene.until(lambda: "HostMigrated" in list(client.Heard), "the client to hear")
+        scene.until(lambda: not client.Manager.IsListening, "its end")
+        assert client.Manager.StartClient()
+        asleep([older, client], 1.0)
+        assert not client.Manager.IsConnectedClient
+        scene.end(newer)
+
+        def back() -> bool:
+            assert client.Manager.IsListening or client.Manager.StartClient()
+            return bool(client.Manager.IsConnectedClient)
+
+        scene.until(back, "the older one")
+        assert list(older.Events)[-1].startswith("connected")
+
+
 @pytest.mark.parametrize("sleeper", ["host", "client"])
 @pytest.mark.parametrize("way", ["direct", "relay"])
 def test_what_a_sleeper_has_no_room_for_waits_for_it(

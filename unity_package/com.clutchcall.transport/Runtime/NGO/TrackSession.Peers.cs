@@ -66,6 +66,11 @@ namespace ClutchCall.NGO
             }
             if (peer.Instance != instance)
             {
+                if (!_serves && Takeovers.IsLeft(_options.Url, Room, instance))
+                {
+                    _lookAt = now + Takeovers.PassMs;
+                    return;
+                }
                 if (!_serves && peer.Tracks > 0 && string.CompareOrdinal(instance, peer.Instance) < 0) return;
                 if (peer.Instance != "" && !Replace(ref peer, instance)) return;
                 peer.Instance = instance;
@@ -79,6 +84,16 @@ namespace ClutchCall.NGO
             peer.Tracks++;
             _tracks[id] = new Incoming(peer, lane);
             if (_sessions.TryGetValue(peerId, out ulong session)) peer.Session = session;
+        }
+
+        /// <summary>The newer server has not come: whoever is there will do.</summary>
+        private void LookAgain(long now)
+        {
+            if (_lookAt == 0 || now < _lookAt || _link == null) return;
+            _lookAt = 0;
+            if (!_peers.TryGetValue("", out var server) || server.Instance != "") return;
+            _subscription!.Dispose();
+            _subscription = _link.Subscribe(Reading($"{Room}/down/{PeerId}"));
         }
 
         private void Ended(ulong id, long now)
@@ -102,6 +117,7 @@ namespace ClutchCall.NGO
                 }
                 Debug.Log($"ClutchCall: {text}");
                 Tell(ClutchCallEventKind.HostMigrated, CcReason.Reset, text);
+                Takeovers.Note(_options.Mode, _options.Url, Room, instance);
                 End(peer, CcReason.Reset, text);
                 return false;
             }
@@ -137,9 +153,13 @@ namespace ClutchCall.NGO
                 case Mark.Data when peer.Connected:
                     Inbox.Add(NetworkEvent.Data, peer.Number, track.Whole(body));
                     break;
-                case Mark.Hello when _serves && !peer.Connected && track.Lane == Lanes.Control:
-                    peer.Number = ++_last;
-                    Connected(peer);
+                case Mark.Hello when _serves && track.Lane == Lanes.Control:
+                    if (!peer.Connected)
+                    {
+                        peer.Number = ++_last;
+                        Connected(peer);
+                    }
+                    // Said again, it is by a client that did not read us yet when it was answered.
                     peer.Out[Lanes.Control]?.Send(Mark.Welcome, default);
                     break;
                 case Mark.Welcome when !_serves && !peer.Connected && track.Lane == Lanes.Control:
@@ -207,10 +227,10 @@ namespace ClutchCall.NGO
             End(peer, reason, text);
         }
 
-        /// <summary>The connection is over: NGO hears it, if it knew of it.</summary>
+        /// <summary>The connection is over: NGO hears it, if it knew of it. A client's does from its start on.</summary>
         private void End(Peer peer, CcReason reason, string text)
         {
-            bool told = peer.Connected;
+            bool told = peer.Connected || !_serves;
             Forget(peer);
             if (_serves) Debug.Log($"ClutchCall: client {peer.Number} has gone, {reason}: {text}");
             else (Reason, Text) = (reason, text);

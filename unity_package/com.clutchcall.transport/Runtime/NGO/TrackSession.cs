@@ -47,6 +47,8 @@ namespace ClutchCall.NGO
         private ulong _last;
         private int _generation;
         private long _aloneSince, _redialAt;
+        /// <summary>When a server that was passed over is looked at again; 0: none was.</summary>
+        private long _lookAt;
         private ClutchCallDrops _drops;
 
         /// <param name="options">The component's, which are good.</param>
@@ -250,6 +252,7 @@ namespace ClutchCall.NGO
             foreach (ulong id in _over) Ended(id, now);
             _over.Clear();
             foreach (var peer in new List<Peer>(_peers.Values)) Tend(peer, now);
+            LookAgain(now);
             if (_aloneSince == 0 || now - _aloneSince <= _options.ConnectTimeout.TotalMilliseconds) return;
             _aloneSince = 0;
             string text = $"nobody serves room {_options.Room}: start its server, or check the room's name";

@@ -176,6 +176,11 @@ namespace ClutchCall.UnityTransport
             if (_serves && (id.Length == 0 || id.IndexOf('/') >= 0)) return;
             var remote = _serves ? Joined(id) : _remotes[0];
             if (remote == null) return;
+            if (!_serves && Takeovers.IsLeft(_parameter.Text(ClutchCallParameter.Field.Url), Room, instance))
+            {
+                _lookAt = Surroundings.NowMs + Takeovers.PassMs;
+                return;
+            }
             if (!_serves && remote.EndAt == 0 && string.CompareOrdinal(instance, remote.Instance) < 0) return;
             if (remote.Instance != "" && remote.Instance != instance)
             {
@@ -197,6 +202,7 @@ namespace ClutchCall.UnityTransport
                 string text = "another server has taken the room over: connect again";
                 UnityEngine.Debug.Log($"ClutchCall: {text}");
                 Tell(ClutchCallEventKind.HostMigrated, CcReason.Reset, text, remote.Endpoint);
+                Takeovers.Note(_parameter.Mode, _parameter.Text(ClutchCallParameter.Field.Url), Room, instance);
             }
             (_lastServer, _wasConnected) = (instance, false);
             Tell(ClutchCallEventKind.PeerJoined, CcReason.None, path, remote.Endpoint);

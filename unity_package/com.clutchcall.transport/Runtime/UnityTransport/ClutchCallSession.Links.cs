@@ -34,6 +34,8 @@ namespace ClutchCall.UnityTransport
         private string _lastServer = "";
         private bool _wasConnected;
         private long _heldSince, _redialAt, _aloneSince;
+        /// <summary>When a server that was passed over is looked at again; 0: none was.</summary>
+        private long _lookAt;
         private ulong _toNobody;
 
         /// <summary>The other end: a server has many, a client one, which it has before the server is known.</summary>
@@ -188,7 +190,11 @@ namespace ClutchCall.UnityTransport
                 for (int at = 0; at < count; at++) Follow(new Event(_events[at]), _events[at], now);
             }
             if (_resolving != null && _link == 0 && _resolving.IsCompleted) Resolved();
-            if (!_serves) Dial(now);
+            if (!_serves)
+            {
+                Dial(now);
+                LookAgain(now);
+            }
             else if (_redialAt != 0 && now >= _redialAt)
             {
                 _redialAt = 0;
@@ -238,6 +244,16 @@ namespace ClutchCall.UnityTransport
             }
             var (address, port) = Parts(endpoint);
             Connect($"moqt://{new IPEndPoint(address, port)}");
+        }
+
+        /// <summary>The newer server has not come: whoever is there will do.</summary>
+        private void LookAgain(long now)
+        {
+            if (_lookAt == 0 || now < _lookAt) return;
+            _lookAt = 0;
+            if (_subscription == 0 || _remotes[0].Instance != "") return;
+            Native.SubscribeClose(_subscription);
+            Watch(_link, $"{Room}/down/{PeerId}");
         }
 
         private void Resolved()
@@ -316,7 +332,7 @@ namespace ClutchCall.UnityTransport
             (remote.EndAt, remote.Leaving) = (0, true);
             _shared->Enter();
             if (remote.Track != 0) _shared->Unmap(remote.Track);
-            _wasConnected = _shared->Peers[remote.Index].HasIn == 2;
+            _wasConnected = _shared->Peers[remote.Index].HasIn > 0;
             _shared->Peers[remote.Index].Ended = replaced ? 2 : 1;
             _shared->Exit();
             // Whoever comes next is another start of its program, and no surprise.

@@ -82,6 +82,7 @@ namespace ClutchCall.UnityTransport
         public static void CloseAll()
         {
             foreach (var session in s_all) session.Close();
+            Takeovers.Forget();
         }
 
         /// <summary>The sessions as an array, which is read without the lock.</summary>

@@ -337,9 +337,11 @@ namespace ClutchCall.UnityTransport
             {
                 ref var peer = ref Peers[index];
                 if (peer.Ended == 0) continue;
+                // All that a client ever hears of a server comes after its handshake, or ends it.
+                bool heard = peer.HasIn >= (Listening == 0 ? 1 : peer.Ended);
                 packet[0] = Bye;
-                *(ulong*)(packet + 1) = peer.HasIn >= peer.Ended ? peer.InToken : peer.OutToken;
-                if ((peer.HasIn >= peer.Ended || peer.HasOut >= peer.Ended) && !Take(ref queue, index, packet, 1 + Token)) return false;
+                *(ulong*)(packet + 1) = heard ? peer.InToken : peer.OutToken;
+                if ((heard || peer.HasOut >= peer.Ended) && !Take(ref queue, index, packet, 1 + Token)) return false;
                 (peer.Ended, peer.HasIn, peer.HasOut) = (0, 0, 0);
                 Keep(ref peer);
             }
