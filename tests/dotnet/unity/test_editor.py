@@ -52,16 +52,17 @@ def test_the_inspector_shows_the_running_session(unity: Unity, view: Any) -> Non
         scene.end(game)
         host, port = hosted(scene)
         client = joined(scene, port)
-        for _ in range(5):
-            scene.tick()
-        shown = dict(line.split(": ", 1) for line in view.Inspect(client.Component) if ": " in line)
+
+        def inspected(game: Any) -> dict[str, str]:
+            return dict(line.split(": ", 1) for line in view.Inspect(game.Component) if ": " in line)
+
+        scene.until(lambda: inspected(client)["Queue"].startswith("0 bytes"), "the queue to empty")
+        shown = inspected(client)
         assert (shown["Session"], shown["Peers"], shown["Reconnects"]) == ("Up", "1", "0")
         assert shown["Round trip"].endswith(tuple("0123456789"))
         assert (shown["Frames dropped"], shown["Packets dropped here"]) == ("none", "none")
-        assert shown["Queue"].startswith("0 bytes")
         assert "% of " in shown["Loss"]
-        serving = dict(line.split(": ", 1) for line in view.Inspect(host.Component) if ": " in line)
-        assert serving["Certificate SHA-256"] == str(host.Component.Session.CertificateSha256)
+        assert inspected(host)["Certificate SHA-256"] == str(host.Component.Session.CertificateSha256)
 
 
 def waited(scene: Stage, local: Any, view: Any) -> None:
