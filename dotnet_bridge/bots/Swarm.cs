@@ -103,20 +103,35 @@ namespace ClutchCall.Bots
         /// <summary>Peer ids, by number; empty for one that never was up.</summary>
         public string[] Ids() => Array.ConvertAll(_bots, bot => bot.Id);
 
+        /// <summary>How many bots have a reader for their frames.</summary>
+        public int Ready
+        {
+            get
+            {
+                int ready = 0;
+                foreach (var bot in _bots)
+                    if (bot.Up != null && !bot.Closed && bot.Up.Stats().Subscribers > 0) ready++;
+                return ready;
+            }
+        }
+
         /// <summary>Waits until each bot's frames have a reader, or is refused; how many have one.</summary>
         public int Connect()
         {
             var clock = Stopwatch.StartNew();
-            int ready = 0;
-            while (ready + Closed() < _bots.Length && clock.Elapsed.TotalSeconds < _options.Patience)
+            while (Ready + Closed() < _bots.Length && clock.Elapsed.TotalSeconds < _options.Patience)
             {
                 Take();
-                ready = 0;
-                foreach (var bot in _bots)
-                    if (bot.Up != null && !bot.Closed && bot.Up.Stats().Subscribers > 0) ready++;
                 Thread.Sleep(1);
             }
-            return ready;
+            return Ready;
+        }
+
+        /// <summary>A frame of each bot, in one call, and what came is taken; it waits for nothing.</summary>
+        public void Tick()
+        {
+            Send();
+            Take();
         }
 
         /// <summary>So many ticks at a rate: a frame of each bot, in one call, and what came is taken. Garbage is counted meanwhile.</summary>

@@ -148,7 +148,7 @@ pub struct LinkConfig {
     pub token: Option<Bytes>,
     /// Whom to trust.
     pub trust: Trust,
-    /// What the peer id is derived from where the token names none; 16 to 64 bytes.
+    /// What the peer id is derived from where the token names none; 16 to 64 bytes. Empty: random, for the link's life.
     pub resume_secret: Bytes,
     /// Drafts to offer, best first; empty: all that are spoken.
     pub profiles: Vec<cc_wire::Profile>,

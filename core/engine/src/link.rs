@@ -20,6 +20,7 @@ use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cc_session::RequestKey;
 use cc_wire::{codes, Namespace, Params, Profile, SetupOptions, Token};
 use quinn_proto::TransportErrorCode;
@@ -207,7 +208,10 @@ impl Link {
 }
 
 impl Engine {
-    pub(crate) fn open_link(&mut self, id: LinkId, config: LinkConfig, now: Time) {
+    pub(crate) fn open_link(&mut self, id: LinkId, mut config: LinkConfig, now: Time) {
+        if config.resume_secret.is_empty() {
+            config.resume_secret = Bytes::copy_from_slice(&self.random::<32>());
+        }
         let profiles = self.link_profiles(&config);
         let alpns = profiles.iter().map(|profile| profile.alpn().to_vec()).collect();
         let closed = |engine: &mut Engine, reason, text: String| {

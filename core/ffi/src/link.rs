@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use crate::boundary::{call, present, read, Answer, Failure};
 use crate::generated::{link_flags, status, CcLinkConfig, CcStr, RESUME_SECRET_MAX, RESUME_SECRET_MIN, TOKEN_BYTES};
 use crate::handle::{self, Kind, Reserved};
-use crate::node::{or, random, us, NodeBox};
+use crate::node::{or, us, NodeBox};
 use crate::text;
 use crate::url::{Url, URL_BYTES};
 
@@ -102,7 +102,8 @@ unsafe fn link_config(config: &CcLinkConfig) -> Answer<LinkConfig> {
     };
     let (url, addresses) = place(url, addresses)?;
     let resume_secret = match secret.len() {
-        0 => Bytes::copy_from_slice(&random::<32>()?),
+        // The engine's own choice.
+        0 => Bytes::new(),
         length if length < RESUME_SECRET_MIN as usize => {
             return Err(Failure::argument(format!(
                 "resume_secret has {length} bytes, it needs {RESUME_SECRET_MIN} to {RESUME_SECRET_MAX}"

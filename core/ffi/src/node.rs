@@ -108,7 +108,7 @@ pub(crate) fn us(ms: u32) -> Time {
 }
 
 /// Random bytes of the system's.
-pub(crate) fn random<const N: usize>() -> Answer<[u8; N]> {
+fn random<const N: usize>() -> Answer<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|e| Failure::new(status::IO, format!("the system gave no random numbers: {e}")))?;
