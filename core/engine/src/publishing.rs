@@ -87,6 +87,7 @@ impl Engine {
             return Err(Refusal::new(codes::request_error::INTERNAL_ERROR, "the track is just ending"));
         };
         let source = track.source;
+        let mut gave_way = false;
         match source {
             // What was asked of somebody is not needed any more.
             // Or our SUBSCRIBE and its PUBLISH have crossed: ours is taken back (draft -18, "Subscriptions").
@@ -104,6 +105,19 @@ impl Engine {
                     return Err(Refusal::new(self.duplicate_code(at), "the track is published already"));
                 }
                 return self.another_way(at, key, id, properties, params, now);
+            }
+            // Two shards have taken one name at once: it is the publisher's on the one with the lower number.
+            _ if self.is_rival(at, id, params) => {
+                if !self.is_above(at) {
+                    return Err(Refusal::new(self.duplicate_code(at), "the track is published already"));
+                }
+                let Source::Remote(from, request) = source else { return Ok(()) };
+                gave_way = true;
+                if let Some(conn) = self.conns.get_mut(from) {
+                    conn.roles.remove(&request);
+                }
+                self.drop_groups(id, from);
+                self.with_session(from, |session| session.cancel(request, codes::stream_reset::CANCELLED));
             }
             Source::Remote(from, _) if self.relay_peer(at).is_some() || self.relay_peer(from).is_some() => {
                 return self.another_way(at, key, id, properties, params, now);
@@ -123,6 +137,10 @@ impl Engine {
         track.by_name = false;
         let (place, namespace) = (track.place, track.name.namespace.clone());
         let asked = matches!(source, Source::Sought | Source::Asked(..));
+        if gave_way {
+            track.publisher.clone_from(&publisher);
+            track.capability.clone_from(&capability);
+        }
         if asked {
             track.capability = capability.clone();
         }
@@ -143,6 +161,23 @@ impl Engine {
         self.tell_largest(id);
         self.join(id, params.largest, now);
         Ok(())
+    }
+
+    /// Whether a sibling offers a track that somebody else publishes on this shard.
+    fn is_rival(&self, at: ConnIndex, id: TrackId, params: &Params) -> bool {
+        let Some(track) = self.tracks.get(&id).filter(|_| self.is_sibling(at)) else { return false };
+        let here = match track.source {
+            Source::Local(_) => true,
+            Source::Remote(from, _) => self.relay_peer(from).is_none(),
+            _ => false,
+        };
+        // A peer that has moved is on its way from one shard to the other.
+        here && (track.publisher.is_empty() || track.publisher != self.publisher_at(at, params))
+    }
+
+    /// Whether a connection leads to a shard with a lower number.
+    fn is_above(&self, at: ConnIndex) -> bool {
+        self.siblings.above().any(|above| above == at)
     }
 
     /// Whether a connection is one that its link leaves for another place.

@@ -200,6 +200,49 @@ fn a_name_has_one_publisher_on_all_shards() {
 }
 
 #[test]
+fn of_two_that_publish_a_name_at_once_the_one_on_the_lower_shard_stays() {
+    for kind in [TrackKind::FrameDatagram, TrackKind::Text] {
+        let mut net = Net::new(3);
+        let publishers = [net.client(2), net.client(1)];
+        let readers: Vec<usize> = (0..3).map(|of| net.client(of)).collect();
+        for reader in &readers {
+            net.world.subscribe(*reader, 20, Place::Link(1), "g", "");
+        }
+        net.world.run(SECOND);
+        // Neither shard hears of the other's in time.
+        net.world.room = 0;
+        for publisher in publishers {
+            net.world.publish(publisher, 10, Place::Link(1), track("g", "c1", kind, ""));
+        }
+        net.world.run(SECOND / 10);
+        net.world.room = 4096;
+        net.world.run(SECOND);
+        let refused = publishers.map(|publisher| {
+            let events = net.world.events(publisher);
+            events.iter().filter(|event| matches!(event, Event::PublishRefused { .. })).count()
+        });
+        assert_eq!(refused, [1, 0], "{kind:?}");
+        readers.iter().for_each(|reader| drop(net.world.frames(*reader)));
+        for n in 0..20 {
+            net.world.send(publishers[1], 10, n.to_string());
+            net.world.run(SECOND / 20);
+        }
+        net.world.run(SECOND);
+        for reader in &readers {
+            assert_eq!(payloads(net.world.frames(*reader)), numbers(20), "{kind:?}");
+        }
+        let tracks: u64 = (0..3).map(|at| net.world.engine(at).stats().tracks).sum();
+        assert_eq!(tracks, 1, "{kind:?}");
+        // Whoever publishes it now is told so at once.
+        net.world.publish(publishers[0], 11, Place::Link(1), track("g", "c1", kind, ""));
+        net.world.run(SECOND);
+        let events = net.world.events(publishers[0]);
+        let told = |event: &Event| matches!(event, Event::PublishRefused { publication: 11, .. });
+        assert!(events.iter().any(told), "{kind:?}: {events:?}");
+    }
+}
+
+#[test]
 fn a_full_ring_drops_frames_counted_and_loses_no_text() {
     let mut net = Net::new(2);
     let (publisher, reader) = (net.client(0), net.client(1));
