@@ -305,11 +305,15 @@ impl Engine {
         self.stats.bytes_out += transmit.len as u64;
     }
 
-    /// One transmit of a connection: first what QUIC has itself, then what is handed over to it.
+    /// One transmit of a connection: first what QUIC has itself, then what is handed over to it. Where the window takes
+    /// all of it, the order is no matter, and acknowledgements go in the packets of what is handed over.
     fn pump(&mut self, at: ConnIndex, now: Time) -> Option<Transmit> {
         let instant = self.instant(now);
         let segments = self.config.max_segments.max(1);
         let conn = self.conns.get_mut(at)?;
+        if conn.is_at_ease() {
+            conn.hand_over(now);
+        }
         loop {
             self.packet.clear();
             let quic = conn.carrier.quic();

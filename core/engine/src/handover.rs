@@ -13,7 +13,7 @@
 //!   swallowed would hear nothing of each other.
 
 use bytes::Bytes;
-use cc_fanout::queue::{DropReason, Out};
+use cc_fanout::queue::{DropReason, Out, Part, TrackKey};
 use cc_session::{Dir, StreamId, Transport};
 
 use crate::api::Time;
@@ -39,6 +39,11 @@ pub(crate) enum Handed {
 }
 
 impl Conn {
+    /// Whether something waits, and the window takes it all twice over.
+    pub(crate) fn is_at_ease(&self) -> bool {
+        !self.queue.is_empty() && self.queue.bytes() as u64 * 2 <= self.readings.room()
+    }
+
     /// Moves the most important of what waits into quinn, as the module says. To be followed by `poll_transmit`
     /// until it gives nothing, and repeated while it says [`Handed::Some`].
     pub(crate) fn hand_over(&mut self, now: Time) -> Handed {
@@ -54,6 +59,8 @@ impl Conn {
             return Handed::Nothing;
         }
         let batch = self.readings.batches();
+        // A path whose packets become shorter makes quinn drop what it holds: it learns that by an acknowledgement, which
+        // counts here, too.
         if self.handed.0 != batch {
             self.handed = (batch, 0);
         }
@@ -100,6 +107,16 @@ impl Conn {
             self.put(out);
         }
         Handed::Nothing
+    }
+
+    /// Whether a datagram has gone to another shard past the queue: with nothing queued, and room in the ring, there is
+    /// nothing that could go before it, or displace it.
+    pub(crate) fn crosses_at_once(&mut self, key: TrackKey, part: &Part, now: Time) -> bool {
+        let Some(crossing) = self.carrier.crossing() else { return false };
+        crossing.has_room()
+            && part.data.len() <= crossing.max_datagram()
+            && self.queue.pass(key, part, now)
+            && crossing.send_datagram(part.data.clone()).is_ok()
     }
 
     /// Bytes of datagrams that quinn holds unsent.

@@ -125,7 +125,11 @@ impl Past {
             Some((last, _)) if last.group > group => false,
             Some((last, _)) if last.group == group => true,
             _ => {
-                *self = Past::default();
+                // One by one the map keeps its memory, which the next object takes.
+                while self.objects.pop_first().is_some() {}
+                self.whole.clear();
+                self.bytes = 0;
+                self.fetched = Fetched::default();
                 true
             }
         }

@@ -11,10 +11,10 @@ use cc_wire::{codes, DatagramHeader, Location, ObjectHeader, Profile, Status, Su
 
 use crate::api::{Place, Reason, Time, TrackId};
 use crate::deliver::Arrived;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits, Refusals};
 use crate::past::Kept;
 use crate::selection::Facts;
-use crate::track::{GroupKey, OpenGroup, Outlet, OwnTimeouts, Sink, Source};
+use crate::track::{GroupKey, OpenGroup, Outlet, OwnTimeouts, Sink, Source, Track};
 use crate::Engine;
 
 /// An encoded header and a payload, as one piece.
@@ -28,6 +28,40 @@ pub(crate) fn joined(header: &[u8], payload: &[u8]) -> Bytes {
 /// Whether an object is one to deliver: the other statuses say what does not exist.
 fn carries_payload(status: Option<Status>) -> bool {
     matches!(status, None | Some(Status::Normal))
+}
+
+/// Keeps an object of a track. `all` are the bytes kept of all tracks.
+fn keep_in(
+    track: &mut Track,
+    limits: &Limits,
+    all: &mut usize,
+    refused: &mut Refusals,
+    location: Location,
+    kept: Kept,
+) {
+    if matches!((track.place, track.source), (Place::Link(_), Source::Remote(..))) {
+        // A link's reader is asked for nothing: whoever wants the past asks the relay.
+        return;
+    }
+    let before = track.past.bytes();
+    // With all tracks' room taken, this one makes do with what it has.
+    let live = before - track.past.fetched_bytes();
+    let free = limits.past_bytes.saturating_sub(*all) + live;
+    let most = match track.source {
+        Source::Local(_) => limits.past_own_bytes,
+        _ => limits.past_track_bytes,
+    };
+    let bound = match track.source {
+        _ if free < most => Limit::PastBytes,
+        Source::Local(_) => Limit::PastOwnBytes,
+        _ => Limit::PastTrackBytes,
+    };
+    let newest_only = kept.subgroup.is_none() || track.traits.latest_wins;
+    if !newest_only || track.past.only(location.group) {
+        let evicted = track.past.keep(location, kept, most.min(free));
+        refused.add(bound, evicted);
+    }
+    *all = *all - before + track.past.bytes();
 }
 
 fn subgroup_number(id: SubgroupId, first_object: u64) -> u64 {
@@ -77,9 +111,13 @@ impl Engine {
                 end_of_group: header.end_of_group || !carries_payload(header.status),
                 data,
             };
+            if conn.crosses_at_once(sink.queue, &part, now) {
+                continue;
+            }
             conn.queue.push_part(sink.queue, part, now);
             self.ready.want_send(sink.conn, conn);
         }
+        let ends = track.sinks.iter().any(|sink| sink.ends);
         if carries_payload(header.status) {
             let kept = Kept {
                 subgroup: None,
@@ -88,38 +126,20 @@ impl Engine {
                 payload: payload.clone(),
                 came: now,
             };
-            self.keep(id, location, kept);
-            self.deliver_datagram(id, &header, priority, payload, None, now);
+            keep_in(track, &self.config.limits, &mut self.past_bytes, &mut self.refused, location, kept);
+            if !track.locals.is_empty() {
+                self.deliver_datagram(id, &header, priority, payload, None, now);
+            }
         }
-        self.end_ranges(id);
+        if ends {
+            self.end_ranges(id);
+        }
     }
 
     /// Keeps an object for those who ask for the past, as far as there is room.
     pub(crate) fn keep(&mut self, id: TrackId, location: Location, kept: Kept) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
-        if matches!((track.place, track.source), (Place::Link(_), Source::Remote(..))) {
-            // A link's reader is asked for nothing: whoever wants the past asks the relay.
-            return;
-        }
-        let before = track.past.bytes();
-        // With all tracks' room taken, this one makes do with what it has.
-        let live = before - track.past.fetched_bytes();
-        let free = self.config.limits.past_bytes.saturating_sub(self.past_bytes) + live;
-        let most = match track.source {
-            Source::Local(_) => self.config.limits.past_own_bytes,
-            _ => self.config.limits.past_track_bytes,
-        };
-        let bound = match track.source {
-            _ if free < most => Limit::PastBytes,
-            Source::Local(_) => Limit::PastOwnBytes,
-            _ => Limit::PastTrackBytes,
-        };
-        let newest_only = kept.subgroup.is_none() || track.traits.latest_wins;
-        if !newest_only || track.past.only(location.group) {
-            let evicted = track.past.keep(location, kept, most.min(free));
-            self.refused.add(bound, evicted);
-        }
-        self.past_bytes = self.past_bytes - before + track.past.bytes();
+        keep_in(track, &self.config.limits, &mut self.past_bytes, &mut self.refused, location, kept);
     }
 
     /// A subgroup begins: streams are opened for everyone who wants all of it.

@@ -2,6 +2,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use cc_fanout::queue::*;
 use common::*;
 
@@ -312,4 +313,31 @@ fn a_long_group_of_datagrams_is_not_lost_with_one_of_them() {
     assert_eq!(queue.push_part(track, part(1, 8, false, "z"), 0), Fate::Queued);
     assert_eq!(drain(&mut queue, 0), "z");
     adds_up(&queue);
+}
+
+#[test]
+fn a_frame_may_pass_an_empty_queue_and_counts_as_sent() {
+    let mut queue = Queue::new(LIMITS);
+    let track = queue.add_track(TrackConfig { latest_wins: true, ..config(9) });
+    let part = |group, object, end_of_group| Part {
+        group,
+        object,
+        priority: 9,
+        deadline: None,
+        end_of_group,
+        data: Bytes::from_static(b"part"),
+    };
+    assert!(queue.pass(track, &part(5, 0, true), 0));
+    assert_eq!((queue.stats(track).pushed_frames, queue.stats(track).sent_frames), (1, 1));
+    assert_eq!(queue.stats(track).sent_bytes, 4);
+    assert!(!queue.pass(track, &part(4, 0, true), 0), "an older one is for the queue to drop");
+    assert_eq!(queue.push_part(track, part(4, 0, true), 0), Fate::Stale);
+    assert!(!queue.pass(track, &part(6, 0, false), 0), "more parts of it come");
+    assert!(!queue.pass(track, &Part { deadline: Some(7), ..part(6, 0, true) }, 7), "its time is over");
+    queue.push_part(track, part(7, 0, true), 8);
+    assert!(!queue.pass(track, &part(8, 0, true), 8), "another waits");
+    assert_eq!(drain(&mut queue, 8), "part");
+    assert!(queue.pass(track, &part(8, 0, true), 8));
+    queue.remove_track(track);
+    assert!(!queue.pass(track, &part(9, 0, true), 8));
 }

@@ -80,11 +80,14 @@ pub fn shard(seed: u8, identity: &Identity, place: (usize, usize), after: (u64, 
         max_sessions: 1000,
         auth_timeout: 5_000_000,
     });
-    let (index, count) = place;
+    Engine::of_shard(config, CryptoChoice::Tls, Some(shard_config(place, after)), 0).unwrap()
+}
+
+/// The place of one of several shards.
+pub fn shard_config((index, count): (usize, usize), after: (u64, u64)) -> ShardConfig {
     let ids = OwnIds(Arc::new(move |id: &[u8]| usize::from(id[0]) % count == index));
     let connections = (0..count).map(|_| AtomicUsize::new(0)).collect();
-    let shard = ShardConfig { index, count, ids, after, connections };
-    Engine::of_shard(config, CryptoChoice::Tls, Some(shard), 0).unwrap()
+    ShardConfig { index, count, ids, after, connections }
 }
 
 pub fn client(seed: u8) -> Engine {
@@ -104,11 +107,13 @@ pub struct Path {
     pub buffer: u64,
     /// Bytes a second towards the node; 0: no limit.
     pub rate_in: u64,
+    /// Longest packet from the node that arrives, bytes.
+    pub mtu: usize,
 }
 
 impl Default for Path {
     fn default() -> Self {
-        Path { delay: 1000, loss: 0, rate: 0, buffer: 64 << 10, rate_in: 0 }
+        Path { delay: 1000, loss: 0, rate: 0, buffer: 64 << 10, rate_in: 0, mtu: usize::MAX }
     }
 }
 
@@ -125,6 +130,8 @@ pub struct Node {
     pub packets_out: u64,
     /// Packets in one piece count as one.
     pub transmits: u64,
+    /// Times that another shard had something for it.
+    pub woken: u64,
     pub longest_wait: Time,
 }
 
@@ -204,6 +211,7 @@ impl World {
             bytes_out: 0,
             packets_out: 0,
             transmits: 0,
+            woken: 0,
             longest_wait: 0,
         });
         self.nodes.len() - 1
@@ -277,7 +285,7 @@ impl World {
                     leaves = start + datagram.len() as u64 * 1_000_000 / path.rate;
                     node.busy_until = leaves;
                 }
-                if let (Some(to), false) = (to, lost) {
+                if let (Some(to), false) = (to, lost || datagram.len() > path.mtu) {
                     let Some(far) = self.nodes.get_mut(to) else {
                         self.sent += 1;
                         let key = (leaves + path.delay.max(STRANGER_DELAY), self.sent);
@@ -316,22 +324,28 @@ impl World {
     fn cross(&mut self, at: usize, shard: usize) {
         for other in (0..self.shards.len()).filter(|other| *other != shard) {
             let (now, room) = (self.now, self.room);
-            let mut parcels = Vec::new();
+            // Enough for a tick, so that an engine does not make it grow.
+            let mut parcels = Vec::with_capacity(64);
             let Some(engine) = self.nodes[at].engine.as_mut() else { return };
-            engine.settle(now);
-            loop {
-                let before = parcels.len();
-                engine.cross(now, other, room, |parcel| parcels.push(parcel));
-                if room == 0 || parcels.len() - before < room {
-                    break;
+            (self.around)(at, &mut || {
+                engine.settle(now);
+                loop {
+                    let before = parcels.len();
+                    engine.cross(now, other, room, |parcel| parcels.push(parcel));
+                    if room == 0 || parcels.len() - before < room {
+                        break;
+                    }
                 }
-            }
+            });
             let to = self.shards[other];
             if parcels.is_empty() {
                 continue;
             }
             if let Some(engine) = self.nodes[to].engine.as_mut() {
-                parcels.into_iter().for_each(|parcel| engine.handle_parcel(now, shard, parcel));
+                (self.around)(to, &mut || {
+                    parcels.drain(..).for_each(|parcel| engine.handle_parcel(now, shard, parcel));
+                });
+                self.nodes[to].woken += 1;
                 self.drain(to);
             }
         }

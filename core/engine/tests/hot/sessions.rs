@@ -1,10 +1,10 @@
 //! What a relay holds for a session, a subscription and a track that are idle, in bytes.
 
 use bytes::Bytes;
-use cc_engine::{Command, Config, Engine, Limits, LinkConfig, Place, RelayConfig, TrackKind};
+use cc_engine::{Command, Config, CryptoChoice, Engine, Limits, LinkConfig, Place, RelayConfig, TrackKind};
 use cc_wire::Namespace;
 
-use crate::common::{client, config, link, track, Identity, World};
+use crate::common::{client, config, link, shard_config, track, Identity, World};
 use crate::memory;
 
 const RELAY: usize = 0;
@@ -13,8 +13,8 @@ pub const AT_ONCE: usize = 50;
 /// Sessions of one client's node.
 const OF_A_NODE: usize = 1000;
 
-/// A relay that takes `sessions` from few addresses.
-pub fn relay(identity: &Identity, sessions: usize) -> Engine {
+/// A relay that takes `sessions` from few addresses, or one shard of it: the number, and how many there are.
+pub fn relay(identity: &Identity, sessions: usize, place: (usize, usize)) -> Engine {
     let limits = Limits {
         connections: sessions + 100,
         connections_per_address: sessions + 100,
@@ -28,20 +28,27 @@ pub fn relay(identity: &Identity, sessions: usize) -> Engine {
         max_sessions: sessions + 100,
         auth_timeout: 5_000_000,
     };
-    Engine::new(Config { relay: Some(relay), limits, ..config(1) }, 0).unwrap()
+    let config = Config { relay: Some(relay), limits, ..config(1 + place.0 as u8) };
+    let shard = (place.1 > 1).then(|| shard_config(place, (0, 0)));
+    Engine::of_shard(config, CryptoChoice::Tls, shard, 0).unwrap()
 }
 
 fn world(identity: &Identity, sessions: usize) -> World {
     let mut world = World::new();
     world.around = |node, work| if node == RELAY { memory::inside(work) } else { work() };
-    let engine = memory::inside(|| relay(identity, sessions));
+    let engine = memory::inside(|| relay(identity, sessions, (0, 1)));
     world.add(engine);
     world
 }
 
 /// Opens a link of a peer of its own.
 pub fn dial(world: &mut World, node: usize, id: u64, identity: &Identity) {
-    let address = world.nodes[RELAY].address;
+    dial_to(world, RELAY, node, id, identity);
+}
+
+/// The same, to a relay, or a shard of it, by its node.
+pub fn dial_to(world: &mut World, relay: usize, node: usize, id: u64, identity: &Identity) {
+    let address = world.nodes[relay].address;
     let config =
         LinkConfig { resume_secret: Bytes::copy_from_slice(&id.to_le_bytes()), ..link(address, identity, id, None) };
     world.command(node, Command::OpenLink(id, Box::new(config)));

@@ -80,6 +80,27 @@ impl Queue {
         }
     }
 
+    /// Counts a whole frame of one datagram as sent, which the caller sends itself, past the queue. False: it is to be
+    /// pushed, because something waits that may go before it, or it has more parts, or it comes too late.
+    pub fn pass(&mut self, key: TrackKey, part: &Part, now: Time) -> bool {
+        let Some(index) = self.track(key).filter(|_| self.charge == 0 && self.resets.is_empty()) else { return false };
+        let track = &mut self.tracks[index];
+        let conflate = track.config.latest_wins && !track.config.reliable;
+        let alone = part.object == 0 && part.end_of_group && track.recent.is_empty();
+        let late = part.deadline.is_some_and(|deadline| deadline <= self.now.max(now));
+        let stale = conflate && track.newest.is_some_and(|newest| part.group < newest);
+        if !alone || late || stale || track.behind {
+            return false;
+        }
+        if conflate {
+            track.newest = Some(part.group);
+        }
+        track.stats.pushed_frames += 1;
+        track.stats.sent_frames += 1;
+        track.stats.sent_bytes += part.data.len() as u64;
+        true
+    }
+
     /// The first part of a group to arrive.
     fn begin(&mut self, track: u32, part: Part) -> Fate {
         let alone = part.object == 0 && part.end_of_group;
