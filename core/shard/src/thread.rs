@@ -118,11 +118,12 @@ impl Core {
     /// The thread's whole life.
     fn run(&self) {
         let mut cpu = CpuMeter::default();
+        let mut packets = true;
         while self.check().is_ok() {
             let passed = self.attempt(|core| {
                 let mut worker = core.grab();
                 let now = core.clock.now();
-                Ok((now, worker.pass(&core.shared, now)?))
+                Ok((now, worker.pass_after(&core.shared, now, std::mem::replace(&mut packets, true))?))
             });
             let (now, pass) = match passed {
                 Ok(passed) => passed,
@@ -136,8 +137,11 @@ impl Core {
             };
             let sleep = self.sleep_for(&pass);
             cpu.publish(&self.shared.counters, now, sleep);
-            if sleep != Some(Duration::ZERO) && self.guard(|core| core.sleep(&pass, sleep)).is_err() {
-                return;
+            if sleep != Some(Duration::ZERO) {
+                match self.guard(|core| core.sleep(&pass, sleep)) {
+                    Ok(readable) => packets = readable,
+                    Err(_) => return,
+                }
             }
         }
         let _ = self.guard(|core| core.goodbye(&mut core.grab()));
@@ -161,19 +165,19 @@ impl Core {
         }
     }
 
-    /// Sleeps until a packet, an order, another shard or the time comes.
-    fn sleep(&self, pass: &Pass, time: Option<Duration>) -> std::io::Result<()> {
+    /// Sleeps until a packet, an order, another shard or the time comes; whether there may be packets.
+    fn sleep(&self, pass: &Pass, time: Option<Duration>) -> std::io::Result<bool> {
         if !self.shared.inbox.may_sleep() || self.check().is_err() || self.has_arrivals() {
             self.shared.inbox.awake(false);
-            return Ok(());
+            return Ok(true);
         }
         let interest = Interest { writable: pass.blocked };
         let (Some(socket), Some(waker)) = (&self.shared.socket, self.shared.inbox.bell().as_waker()) else {
-            return Ok(());
+            return Ok(true);
         };
         let ready = wait(socket, waker, interest, time)?;
         self.shared.inbox.awake(ready.woken);
-        Ok(())
+        Ok(ready.socket_readable)
     }
 
     /// Goes on until nothing of the node's own is queued, on any shard, or the time is up.

@@ -131,7 +131,16 @@ impl Worker {
     /// # Errors
     /// The socket's, when it is unusable: the node can't go on.
     pub(crate) fn pass(&mut self, shared: &Shared, now: Time) -> io::Result<Pass> {
-        let mut again = self.receive(shared, now)?;
+        self.pass_after(shared, now, true)
+    }
+
+    /// One pass, after a sleep that told whether packets have come: a shard that was roused by another, or by its owner,
+    /// most often has none.
+    ///
+    /// # Errors
+    /// As [`pass`](Self::pass).
+    pub(crate) fn pass_after(&mut self, shared: &Shared, now: Time, packets: bool) -> io::Result<Pass> {
+        let mut again = packets && self.receive(shared, now)?;
         again |= self.take_in(now);
         self.take_orders(shared, now);
         if self.engine.next_timeout().is_some_and(|due| due <= now) {
