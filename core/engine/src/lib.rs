@@ -37,6 +37,7 @@ mod joining;
 mod limits;
 mod link;
 mod live;
+mod malformed;
 mod media;
 mod moving;
 mod offers;

@@ -142,6 +142,13 @@ impl Past {
         }
     }
 
+    /// The object at this location, if it came live.
+    pub(crate) fn live(&self, location: Location) -> Option<&Kept> {
+        // Most objects are newer than all before them.
+        let (newest, _) = self.objects.last_key_value()?;
+        (*newest >= location).then(|| self.objects.get(&location)).flatten()
+    }
+
     /// The last object here of a group, of those that came live.
     fn last_of(&self, group: u64) -> Option<Location> {
         let all = Location { group, object: 0 }..=Location { group, object: u64::MAX };

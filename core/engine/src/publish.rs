@@ -36,6 +36,8 @@ struct TextGroup {
     group: u64,
     bytes: usize,
     messages: Vec<(Bytes, Bytes)>,
+    /// The priority of its subgroup; none: the track's.
+    priority: Option<u8>,
     /// Its stream has ended, and every byte was acknowledged by the relay.
     arrived: bool,
 }
@@ -331,7 +333,13 @@ impl Engine {
             closed = publication.window.back().map(|group| group.group);
             let group = publication.next_group;
             publication.next_group += 1;
-            publication.window.push_back(TextGroup { group, bytes: 0, messages: Vec::new(), arrived: false });
+            publication.window.push_back(TextGroup {
+                group,
+                bytes: 0,
+                messages: Vec::new(),
+                priority: out.priority,
+                arrived: false,
+            });
             opened = Some(group);
         }
         let Some(current) = publication.window.back_mut() else { return };
@@ -365,7 +373,7 @@ impl Engine {
         let open = publication.window.back().map(|group| group.group);
         let mut encoded = None;
         for kept in publication.window.iter().filter(|group| !group.arrived) {
-            let header = local_header(sink.alias, kept.group, None, true, true);
+            let header = local_header(sink.alias, kept.group, kept.priority, true, true);
             let stream = crate::router::open_stream(conn, sink, track.traits.priority, &header, 0, now, &mut encoded);
             for (object, (properties, payload)) in kept.messages.iter().enumerate() {
                 let header = whole_object(object as u64, properties.clone(), payload.len());

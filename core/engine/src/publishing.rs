@@ -7,6 +7,7 @@ use cc_wire::{codes, property, Params, Profile, Properties, TrackName};
 use crate::api::{Place, Time, TrackId};
 use crate::conn::{ConnIndex, Role, Side};
 use crate::limits::Limit;
+use crate::malformed::Ends;
 use crate::past::Past;
 use crate::requests::{check_understood, ok, unauthorized, Refused};
 use crate::track::{Source, Track, Traits};
@@ -252,6 +253,7 @@ impl Engine {
             locals: Vec::new(),
             groups: std::collections::BTreeMap::new(),
             largest: None,
+            ends: Ends::default(),
             new_group: None,
             past: Past::default(),
         };

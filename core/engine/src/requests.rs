@@ -17,7 +17,7 @@ use crate::Engine;
 pub(crate) type Refused = Result<(), Refusal>;
 
 /// Track properties that whoever does not know them may not pass over (draft -18, "Mandatory Track Properties").
-const MANDATORY: std::ops::RangeInclusive<u64> = 0x4000..=0x7fff;
+pub(crate) const MANDATORY: std::ops::RangeInclusive<u64> = 0x4000..=0x7fff;
 
 /// A request stream: the session's connection, its key there, and the domain it acts on.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +61,6 @@ pub(crate) fn check_understood(properties: &Properties) -> Refused {
         }
         None => Ok(()),
     }
-}
-
-/// Whether an object has a property that only a track may have.
-pub(crate) fn is_malformed(properties: &[u8]) -> bool {
-    !properties.is_empty() && Properties::any_of(properties, &MANDATORY)
 }
 
 pub(crate) fn ok(params: Params) -> Reply {
@@ -113,8 +108,10 @@ impl Engine {
             SessionEvent::Datagram { key, header, payload } => {
                 let Some(conn) = self.conns.get_mut(at) else { return };
                 conn.objects_in += 1;
-                if let Some(track) = conn.track_of(key).filter(|id| !self.malformed(*id, at, &header.properties)) {
-                    self.route_datagram(track, header, payload, now);
+                let Some(track) = conn.track_of(key) else { return };
+                match self.fault_of_datagram(track, &header, &payload) {
+                    true => self.malformed(track, at),
+                    false => self.route_datagram(track, header, payload, now),
                 }
             }
             SessionEvent::SubgroupStart { data, key, header } => {
@@ -129,16 +126,21 @@ impl Engine {
                         return self.ready.want_service(at, conn);
                     }
                     conn.receiving.insert(data, track);
+                    if self.fault_of_subgroup(track, at, &header) {
+                        return self.malformed(track, at);
+                    }
                     self.open_group(track, GroupKey::Remote(at, data), header, now);
                 }
             }
             SessionEvent::Object { data, header, payload } => {
                 let Some(conn) = self.conns.get_mut(at) else { return };
                 conn.objects_in += 1;
-                let track = conn.receiving.get(&data).copied();
-                if let Some(track) = track.filter(|id| !self.malformed(*id, at, &header.properties)) {
-                    self.put_object(track, GroupKey::Remote(at, data), header, payload, now);
+                let Some(track) = conn.receiving.get(&data).copied() else { return };
+                let group = GroupKey::Remote(at, data);
+                if self.fault_of_object(track, group, &header, &payload) {
+                    return self.malformed(track, at);
                 }
+                self.put_object(track, group, header, payload, now);
             }
             SessionEvent::SubgroupEnd { data, end } => {
                 if self.fetch_ended(at, data, end, now) {
@@ -164,27 +166,6 @@ impl Engine {
             // Dealt with where the session is serviced.
             SessionEvent::Setup(_) | SessionEvent::Fatal { .. } => {}
         }
-    }
-
-    /// An object from `at` whose properties make its track malformed ends it, here and for all who read it (draft -18,
-    /// "Malformed Tracks"); whether it does.
-    pub(crate) fn malformed(&mut self, id: TrackId, at: ConnIndex, properties: &[u8]) -> bool {
-        if !is_malformed(properties) {
-            return false;
-        }
-        self.stats.malformed += 1;
-        match self.tracks.get(&id).map(|track| track.source) {
-            Some(Source::Remote(from, key)) if from == at => {
-                if let Some(conn) = self.conns.get_mut(at) {
-                    conn.roles.remove(&key);
-                }
-                self.with_session(at, |session| session.cancel(key, codes::stream_reset::MALFORMED_TRACK));
-                self.drop_groups(id, at);
-                self.end_track(id, codes::publish_done::MALFORMED_TRACK, Reason::Protocol);
-            }
-            _ => {}
-        }
-        true
     }
 
     pub(crate) fn place_of(&self, at: ConnIndex) -> Option<Place> {

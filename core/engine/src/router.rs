@@ -77,6 +77,7 @@ impl Engine {
     pub(crate) fn route_datagram(&mut self, id: TrackId, header: DatagramHeader, payload: Bytes, now: Time) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
         track.saw(header.group, header.object);
+        track.ends.saw(Location { group: header.group, object: header.object }, header.status, header.end_of_group);
         if !track.is_siblings() {
             self.stats.kinds[track.traits.kind_index()] += 1;
         }
@@ -179,6 +180,7 @@ impl Engine {
         }
         let Some(group) = track.groups.get_mut(&key) else { return false };
         let number = subgroup_number(group.header.subgroup, header.object);
+        track.ends.saw(Location { group: group.header.group, object: header.object }, header.status, false);
         let first = group.last_object.is_none();
         let priority = group.header.priority.unwrap_or(track.traits.priority);
         let location = Location { group: group.header.group, object: header.object };
@@ -294,6 +296,9 @@ impl Engine {
         }
         if end == DataEnd::Fin {
             track.past.ended(number);
+            if let Some(object) = group.last_object.filter(|_| group.header.end_of_group) {
+                track.ends.saw(Location { group: number, object }, None, true);
+            }
         }
         self.end_ranges(id);
         self.group_ended(id, number, end == DataEnd::Fin, None, now);

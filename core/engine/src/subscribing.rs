@@ -8,10 +8,31 @@ use crate::conn::{ConnIndex, Role};
 use crate::limits::Limit;
 use crate::requests::{unauthorized, Refused};
 use crate::sinks::told_properties;
-use crate::track::Source;
+use crate::track::{Source, Track};
 use crate::Engine;
 
 impl Engine {
+    /// Whether a request's stamp, and the relays that it came through, allow what it wants of a track.
+    pub(crate) fn may_read(
+        &self,
+        (at, key): (ConnIndex, RequestKey),
+        what: &str,
+        name: &TrackName,
+        params: &Params,
+    ) -> Refused {
+        let stamp = self.conns.get(at).and_then(|conn| conn.stamp_for(key));
+        if stamp.is_some_and(|stamp| !stamp.subscribe.allows_track(name)) {
+            return Err(unauthorized(&format!("{what} {name}")));
+        }
+        self.check_hops(params)
+    }
+
+    /// A track of this name that is there, and not only looked for.
+    pub(crate) fn known_track(&self, place: Place, name: &TrackName) -> Option<&Track> {
+        let track = self.tracks.get(&self.domains.get(&place)?.find(name)?)?;
+        (!matches!(track.source, Source::Asked(..) | Source::Sought)).then_some(track)
+    }
+
     pub(crate) fn asked_subscribe(
         &mut self,
         at: ConnIndex,
@@ -21,13 +42,8 @@ impl Engine {
         now: Time,
     ) -> Refused {
         let place = self.place_of(at).ok_or_else(|| Refusal::new(codes::request_error::INTERNAL_ERROR, ""))?;
-        if let Some(stamp) = self.conns.get(at).and_then(|conn| conn.stamp_for(key)) {
-            if !stamp.subscribe.allows_track(&name) {
-                return Err(unauthorized(&format!("subscribe to {name}")));
-            }
-        }
+        self.may_read((at, key), "subscribe to", &name, params)?;
         self.may_ask(at, params, false)?;
-        self.check_hops(params)?;
         let received = self.conns.get(at).map_or(0, |conn| conn.sinks.len());
         if self.relay_peer(at).is_none() {
             self.within(Limit::SubscriptionsPerSession, received, "this session has too many subscriptions")?;
@@ -109,15 +125,8 @@ impl Engine {
         now: Time,
     ) -> Refused {
         let place = self.place_of(at).ok_or_else(|| Refusal::new(codes::request_error::INTERNAL_ERROR, ""))?;
-        if let Some(stamp) = self.conns.get(at).and_then(|conn| conn.stamp_for(key)) {
-            if !stamp.subscribe.allows_track(name) {
-                return Err(unauthorized(&format!("subscribe to {name}")));
-            }
-        }
-        self.check_hops(params)?;
-        let found = self.domains.get(&place).and_then(|d| d.find(name));
-        let known = found.and_then(|id| self.tracks.get(&id));
-        let Some(track) = known.filter(|track| !matches!(track.source, Source::Asked(..) | Source::Sought)) else {
+        self.may_read((at, key), "subscribe to", name, params)?;
+        let Some(track) = self.known_track(place, name) else {
             return self.pass_status_on(at, key, name, params, now);
         };
         let answer = Params { largest: track.largest, ..Params::default() };

@@ -13,6 +13,7 @@ use crate::budget::Held;
 use crate::conn::ConnIndex;
 use crate::joining::Join;
 use crate::live::Live;
+use crate::malformed::Ends;
 use crate::ordered::Ordered;
 use crate::past::Past;
 use crate::selection::{Facts, Selection};
@@ -175,6 +176,8 @@ pub(crate) struct Track {
     pub(crate) locals: Vec<LocalSink>,
     pub(crate) groups: BTreeMap<GroupKey, OpenGroup>,
     pub(crate) largest: Option<Location>,
+    /// Where it was told to end, as far as it is remembered.
+    pub(crate) ends: Ends,
     /// NEW_GROUP_REQUEST that was passed on, until the largest group grows.
     pub(crate) new_group: Option<u64>,
     /// Recent objects.

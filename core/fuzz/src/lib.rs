@@ -6,10 +6,10 @@
 //! at random in `cc-fuzz random`, and guided by coverage in `cc-fuzz-guided`, which is built by
 //! `make fuzz`.
 //!
-//! All targets repeat exactly from their bytes, but for `engine` and `door`, whose TLS draws keys and signatures
-//! from the operating system.
+//! All targets repeat exactly from their bytes, but for `engine`, `door` and `abi`, whose TLS draws keys and
+//! signatures from the operating system.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod corpus;
 mod input;

@@ -44,5 +44,5 @@ macro_rules! targets {
 }
 
 targets!(
-    integer message fields datagram stream objects fetch properties names token profile trace session queue engine opus door
+    integer message fields datagram stream objects fetch properties names token profile trace session queue engine opus door abi
 );

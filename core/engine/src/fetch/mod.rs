@@ -164,17 +164,10 @@ impl Engine {
         self.may_ask(at, &fetch.params, false)?;
         let (id, start, end) = match &fetch.kind {
             FetchKind::Standalone(name) => {
-                let stamp = self.conns.get(at).and_then(|conn| conn.stamp_for(key));
-                if stamp.is_some_and(|stamp| !stamp.subscribe.allows_track(name)) {
-                    let text = format!("the token does not allow it: fetch {name}");
-                    return Err(Refusal::new(codes::request_error::UNAUTHORIZED, text));
-                }
-                self.check_hops(&fetch.params)?;
-                let found = self.domains.get(&place).and_then(|domain| domain.find(name));
-                let looked_for = |source| matches!(source, Source::Asked(..) | Source::Sought);
-                let known = found.filter(|id| self.tracks.get(id).is_some_and(|track| !looked_for(track.source)));
-                let Some(id) = known else { return self.fetch_elsewhere(at, key, name, &fetch.params, now) };
-                let largest = self.tracks.get(&id).and_then(|track| track.largest);
+                self.may_read((at, key), "fetch", name, &fetch.params)?;
+                let Some((id, largest)) = self.known_track(place, name).map(|track| (track.id, track.largest)) else {
+                    return self.fetch_elsewhere(at, key, name, &fetch.params, now);
+                };
                 let (start, end) = selection::range(fetch.params.filter, largest);
                 (id, start, end)
             }

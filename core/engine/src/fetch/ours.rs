@@ -157,7 +157,7 @@ impl Engine {
     /// An element of a FETCH of ours.
     pub(crate) fn fetch_item(&mut self, at: ConnIndex, data: DataKey, item: FetchItem, payload: Bytes, now: Time) {
         let Some(key) = self.conns.get(at).and_then(|conn| conn.fetching.get(&data)).copied() else { return };
-        if matches!(&item, FetchItem::Object(object) if crate::requests::is_malformed(&object.properties)) {
+        if matches!(&item, FetchItem::Object(object) if crate::malformed::is_malformed(&object.properties)) {
             return self.fetch_malformed(at, key, now);
         }
         self.keep_passing(at, key, &item, &payload, now);

@@ -135,7 +135,7 @@ fn range_filters_choose_objects_and_what_is_not_granted_is_refused() {
             let key = room.subscribe(node, Params { range_filters, ..Params::default() });
             readers.push((node, key, expected));
         }
-        room.group(5, &[0, 1, 2, 3, 4]);
+        room.open(5, &[0, 1, 2, 3, 4]);
         room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 4, 200, &[9], true);
         room.run();
         room.group(6, &[0, 1]);

@@ -252,6 +252,63 @@ fn an_object_with_a_track_s_property_is_malformed() {
     }
 }
 
+/// An object that contradicts what came before ends its track; one that only comes again does not.
+#[test]
+fn objects_that_contradict_one_another_are_malformed() {
+    type Said = fn(&mut Room);
+    let cases: [(&str, bool, Said); 9] = [
+        ("the same again", false, |room| {
+            room.open(1, &[0, 1]);
+            room.datagram(2, 0, 9, true);
+            room.datagram(2, 0, 9, true);
+        }),
+        ("another payload", true, |room| {
+            room.world.peer(PUBLISHER).object_with(ALIAS, 1, Default::default());
+            room.run();
+        }),
+        ("another priority", true, |room| {
+            room.world.peer(PUBLISHER).subgroup(ALIAS, 1, 0, 8, &[0, 1], false);
+            room.run();
+        }),
+        ("the other way", true, |room| room.datagram(1, 0, 9, false)),
+        ("another priority of an open subgroup", true, |room| {
+            room.open(3, &[0]);
+            room.world.peer(PUBLISHER).subgroup(ALIAS, 3, 0, 8, &[1], false);
+            room.run();
+        }),
+        ("another subgroup has another priority", false, |room| {
+            room.open(3, &[0]);
+            room.world.peer(PUBLISHER).subgroup(ALIAS, 3, 1, 8, &[1], false);
+            room.run();
+        }),
+        ("beyond the end of a group on a stream", true, |room| {
+            room.group(3, &[0, 1]);
+            room.world.peer(PUBLISHER).subgroup(ALIAS, 3, 1, 9, &[2], false);
+            room.run();
+        }),
+        ("beyond the end of a group in datagrams", true, |room| {
+            room.datagram(3, 4, 9, true);
+            room.datagram(3, 5, 9, false);
+        }),
+        ("before the end of a group", false, |room| {
+            room.datagram(3, 4, 9, true);
+            room.datagram(3, 3, 9, false);
+        }),
+    ];
+    for profile in [Profile::D18, Profile::D22] {
+        for (what, malformed, said) in cases {
+            let mut room = Room::plain(profile);
+            let reader = room.subscriber();
+            let key = room.subscribe(reader, Params::default());
+            room.group(1, &[0, 1]);
+            said(&mut room);
+            let done = room.done(reader, key).map(|(code, _)| code);
+            assert_eq!(done, malformed.then_some(codes::publish_done::MALFORMED_TRACK), "{profile:?}: {what}");
+            assert_eq!(room.world.engine(RELAY).stats().malformed, u64::from(malformed), "{profile:?}: {what}");
+        }
+    }
+}
+
 /// A track that finds no room in a session that watches its prefix is told of by name, once, and may be asked for.
 #[test]
 fn a_track_that_is_not_offered_is_told_of() {

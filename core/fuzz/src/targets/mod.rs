@@ -1,5 +1,6 @@
 //! The targets: name, what is tried, and the function that panics when it does not hold.
 
+mod abi;
 mod door;
 mod engine;
 mod netem;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     sequence("engine", engine::engine, 256, 150),
     sequence("opus", opus::opus, 1024, 2_000),
     sequence("door", door::door, 1024, 1000),
+    sequence("abi", abi::abi, 1024, 1000),
 ];
 
 /// The target of this name.
