@@ -249,7 +249,7 @@ class Verifier:
         raise AuthError(Reason.UNAUTHORIZED, "the token's signature does not match")
 
     def _header(self, token: bytes) -> tuple[str | None, str]:
-        """The key id and algorithm that a token names, which say what it is to be checked with, and no more."""
+        """The key id and algorithm that a token names: what it is to be checked with, and no more."""
         try:
             header, _, _ = token.split(b".")
             return _read_header(header)
