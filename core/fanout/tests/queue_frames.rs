@@ -341,3 +341,29 @@ fn a_frame_may_pass_an_empty_queue_and_counts_as_sent() {
     queue.remove_track(track);
     assert!(!queue.pass(track, &part(9, 0, true), 8));
 }
+
+#[test]
+fn what_an_overload_took_is_given_back_once_the_queue_is_empty() {
+    // All of it is in what Debug shows, the places that are free as well.
+    let held = |queue: &Queue| format!("{queue:?}").len();
+    let mut queue = Queue::new(LIMITS);
+    let tracks: Vec<TrackKey> = (0..40).map(|_| queue.add_track(config(9))).collect();
+    let fill = |queue: &mut Queue, from: u64, count: u64| {
+        for group in from..from + count {
+            for track in &tracks {
+                queue.push_frame(*track, frame(group, 0, "f"), 0);
+            }
+        }
+    };
+    fill(&mut queue, 0, 1);
+    drain(&mut queue, 0);
+    let before = held(&queue);
+    fill(&mut queue, 1, 1000);
+    let dropped = queue.totals().drops[DropReason::NoRoom as usize];
+    assert!(dropped > 0, "the session's bound was met");
+    drain(&mut queue, 0);
+    assert!(held(&queue) <= before + before / 10, "{} after, {before} before", held(&queue));
+    fill(&mut queue, 2000, 1);
+    assert_eq!(drain(&mut queue, 0).split(' ').count(), 40);
+    adds_up(&queue);
+}

@@ -52,6 +52,8 @@ pub struct Queue {
     order: IdHeap<u128>,
     /// The session's bound was met, so the next two are kept; until half of it is free again.
     crowded: bool,
+    /// It was met since memory was last given back.
+    swollen: bool,
     /// Lanes with a frame that may be displaced: least important first, then oldest.
     victims: IdHeap<(Reverse<u16>, u64)>,
     /// Subgroups that may be reset to make room: least important first, then oldest.

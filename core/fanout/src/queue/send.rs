@@ -20,7 +20,13 @@ impl Queue {
             return Some(Out::Reset { subgroup, code });
         }
         loop {
-            let (stream, index) = self.front()?;
+            let Some((stream, index)) = self.front() else {
+                if self.swollen && self.charge == 0 {
+                    self.swollen = false;
+                    self.shrink();
+                }
+                return None;
+            };
             if stream {
                 return self.take_stream(index, room);
             }

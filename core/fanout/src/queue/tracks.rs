@@ -14,6 +14,7 @@ impl Queue {
             subs: Slab::new(),
             order: IdHeap::new(),
             crowded: false,
+            swollen: false,
             victims: IdHeap::new(),
             stream_victims: IdHeap::new(),
             frame_timers: IdHeap::new(),
@@ -109,8 +110,8 @@ impl Queue {
         }
     }
 
-    /// Gives back the memory that a burst took, where nothing of it is in use. For a session that
-    /// goes idle: in steady use it would only be taken again.
+    /// Gives back the memory that a burst took, where nothing of it is in use. Done by itself when a
+    /// queue that had met the session's bound is empty: in steady use it would only be taken again.
     pub fn shrink(&mut self) {
         self.frames.shrink();
         self.subs.shrink();
@@ -227,6 +228,7 @@ impl Queue {
     /// it would cost each frame.
     pub(super) fn crowd(&mut self) {
         if !std::mem::replace(&mut self.crowded, true) {
+            self.swollen = true;
             for index in self.order.ids() {
                 let lane = &self.lanes[index];
                 if let Some(place) = self.victim(lane) {
