@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn nobody_asks_who_waits_for_nothing_or_has_just_sent() {
-        assert_eq!(asked(|_| false, |_| 0), []);
+        assert_eq!(asked(|_| false, |_| 0), [0_u64; 0]);
         // A keep-alive each second, answered after 200 ms.
-        assert_eq!(asked(|ms| ms % 1200 >= 1000, |ms| ms / 1200 * 1200), []);
+        assert_eq!(asked(|ms| ms % 1200 >= 1000, |ms| ms / 1200 * 1200), [0_u64; 0]);
     }
 
     #[test]
