@@ -108,9 +108,9 @@ impl Long {
         for player in RELAYS..GUEST {
             self.object(player, FRAMES, 100, false);
             self.object(player, STATE, 300, false);
-            self.object(player, VOICE, 80, self.ticks % 10 == 0);
-            self.object(player, PICTURE, 600, self.ticks % 20 == 0);
-            if self.ticks % 10 == 0 {
+            self.object(player, VOICE, 80, self.ticks.is_multiple_of(10));
+            self.object(player, PICTURE, 600, self.ticks.is_multiple_of(20));
+            if self.ticks.is_multiple_of(10) {
                 self.object(player, TEXT, 64, false);
             }
         }

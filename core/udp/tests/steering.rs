@@ -12,7 +12,7 @@ const SENDERS: usize = 8;
 
 fn packet(number: u64) -> Vec<u8> {
     let id = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-    let head: &[u8] = if number % 3 == 0 { &[0xc3, 0, 0, 0, 1, 8] } else { &[0x42] };
+    let head: &[u8] = if number.is_multiple_of(3) { &[0xc3, 0, 0, 0, 1, 8] } else { &[0x42] };
     // From the smallest that QUIC allows to a full packet.
     [head, &id, &number.to_be_bytes(), &vec![0; 8 + (number as usize * 37) % 1_200]].concat()
 }

@@ -113,7 +113,7 @@ impl Properties {
         let value = value.into();
         match &value {
             Value::Int(_) if kind % 2 == 1 => return Err(Error::Unencodable("an integer under an odd type")),
-            Value::Bytes(_) if kind % 2 == 0 => return Err(Error::Unencodable("bytes under an even type")),
+            Value::Bytes(_) if kind.is_multiple_of(2) => return Err(Error::Unencodable("bytes under an even type")),
             Value::Bytes(bytes) if bytes.len() > property::MAX_VALUE => {
                 return Err(Error::TooLong { what: "property value", limit: property::MAX_VALUE });
             }
@@ -252,7 +252,7 @@ fn scan(bytes: &[u8]) -> impl Iterator<Item = (u64, Option<u64>)> + '_ {
             return None;
         }
         kind = kind.checked_add(reader.varint().ok()?)?;
-        if kind % 2 == 0 {
+        if kind.is_multiple_of(2) {
             return Some((kind, Some(reader.varint().ok()?)));
         }
         reader.prefixed(property::MAX_VALUE, "a key-value pair of more than 65535 bytes").ok()?;
@@ -271,7 +271,7 @@ pub(crate) fn pairs(bytes: &[u8]) -> Result<Vec<(u64, Value)>> {
         }
         let delta = reader.varint()?;
         kind = kind.checked_add(delta).ok_or(Error::Violation("a key-value type beyond 64 bits"))?;
-        let value = if kind % 2 == 0 {
+        let value = if kind.is_multiple_of(2) {
             Value::Int(reader.varint()?)
         } else {
             let bytes = reader.prefixed(property::MAX_VALUE, "a key-value pair of more than 65535 bytes")?;

@@ -111,11 +111,11 @@ impl Match {
             let mut frame = self.world.now.to_le_bytes().to_vec();
             frame.resize(100, player as u8);
             self.world.send(player, 1, frame.clone());
-            if self.ticks % 4 == 0 {
+            if self.ticks.is_multiple_of(4) {
                 self.world.send(player, 2, frame);
             }
         }
-        self.texts += u64::from(self.ticks % 4 == 0);
+        self.texts += u64::from(self.ticks.is_multiple_of(4));
         self.ticks += 1;
         self.world.run(50 * MS);
     }

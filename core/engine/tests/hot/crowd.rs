@@ -119,7 +119,7 @@ impl Crowd {
                 properties: Bytes::new(),
                 priority: None,
                 ttl: None,
-                new_group: self.load.group > 0 && self.ticks % self.load.group == 0,
+                new_group: self.load.group > 0 && self.ticks.is_multiple_of(self.load.group),
                 end_group: false,
             };
             self.world.engine(node).command(now, Command::Send(outgoing));

@@ -93,7 +93,7 @@ impl Client {
         let input = Message { number: self.input_sent, sent: ctx.now(), client };
         ctx.send(INPUT, input.encode(INPUT_SIZE));
         self.input_sent += 1;
-        if self.chat_every > 0 && number % self.chat_every == 0 {
+        if self.chat_every > 0 && number.is_multiple_of(self.chat_every) {
             let size = CHAT_SIZE + ctx.rng().below(CHAT_SIZE as u64) as usize;
             let chat = Message { number: self.chat_sent, sent: ctx.now(), client };
             ctx.send(CHAT, chat.encode(size));

@@ -86,7 +86,7 @@ impl Host {
             let message = |number| Message { number, sent, client: client as u32 };
             ctx.send(state(client), message(self.state_sent[client]).encode(STATE_SIZE));
             self.state_sent[client] += 1;
-            if self.chat_every > 0 && (number + client as u64) % self.chat_every == 0 {
+            if self.chat_every > 0 && (number + client as u64).is_multiple_of(self.chat_every) {
                 ctx.send(chat(client), message(self.chat_sent[client]).encode(CHAT_SIZE));
                 self.chat_sent[client] += 1;
             }
