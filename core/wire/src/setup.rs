@@ -92,7 +92,8 @@ impl SetupOptions {
         }
         if let Some(number) = self.grease {
             let kind = grease(number);
-            let value = if kind.is_multiple_of(2) { Value::Int(number) } else { Value::Bytes(Bytes::from_static(b"grease")) };
+            let value =
+                if kind.is_multiple_of(2) { Value::Int(number) } else { Value::Bytes(Bytes::from_static(b"grease")) };
             items.push((kind, value));
             items.sort_by_key(|(kind, _)| *kind);
         }
