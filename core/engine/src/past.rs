@@ -142,6 +142,11 @@ impl Past {
         }
     }
 
+    /// A further subgroup of a group begins: it has not ended after all.
+    pub(crate) fn goes_on(&mut self, group: u64) {
+        self.whole.remove(&group);
+    }
+
     /// The object at this location, if it came live.
     pub(crate) fn live(&self, location: Location) -> Option<&Kept> {
         // Most objects are newer than all before them.

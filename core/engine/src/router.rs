@@ -160,6 +160,7 @@ impl Engine {
                 group.out.push(Outlet { conn: sink.conn, request: sink.request, stream, last: None });
             }
         }
+        track.past.goes_on(group.header.group);
         track.groups.insert(key, group);
     }
 
@@ -294,14 +295,20 @@ impl Engine {
             }
             self.ready.want_send(at, conn);
         }
+        // A group of several subgroups has ended with the last of them.
+        let last = track.groups.values().all(|other| other.header.group != number);
         if end == DataEnd::Fin {
-            track.past.ended(number);
+            if last {
+                track.past.ended(number);
+            }
             if let Some(object) = group.last_object.filter(|_| group.header.end_of_group) {
                 track.ends.saw(Location { group: number, object }, None, true);
             }
         }
         self.end_ranges(id);
-        self.group_ended(id, number, end == DataEnd::Fin, None, now);
+        if last {
+            self.group_ended(id, number, end == DataEnd::Fin, None, now);
+        }
     }
 
     /// Ends a track for all who receive it: sessions once their queues have drained, local subscriptions at once.

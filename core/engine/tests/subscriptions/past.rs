@@ -316,3 +316,25 @@ fn what_is_fetched_is_bounded_in_bytes() {
         assert!(fetching.asked().is_some(), "{profile:?}");
     }
 }
+
+/// That one of a group's subgroups has ended says nothing of what the others still bring.
+#[test]
+fn a_group_of_several_subgroups_is_whole_with_the_last_of_them() {
+    for profile in DRAFTS {
+        let mut fetching = Fetching::new(profile);
+        let open = fetching.room.open(5, &[0]);
+        let other = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[1], false);
+        fetching.room.more(other, 1, &[2], true);
+        fetching.room.open(6, &[0]);
+        fetching.ask(at(5, 0), at(6, 0));
+        assert!(fetching.asked().is_some(), "{profile:?}");
+        fetching.room.more(open, 0, &[3], true);
+        let all = [(5, 0), (5, 1), (5, 2), (5, 3), (6, 0)];
+        assert_eq!(fetching.kept(at(5, 0), at(6, 0)), all, "{profile:?}");
+        // Another one begins, late.
+        fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 2, 9, &[4], false);
+        fetching.room.run();
+        fetching.ask(at(5, 0), at(6, 0));
+        assert!(fetching.asked().is_some(), "{profile:?}");
+    }
+}
