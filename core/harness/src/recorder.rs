@@ -16,6 +16,8 @@ use serde::Serialize;
 
 /// Frames of a track whose sending is remembered: two minutes at 60 Hz and more.
 const FRAMES_KEPT: usize = 8192;
+/// How long what was said may be under way where losses are repaired: it goes with its publisher.
+const UNDER_WAY: Time = 2_000_000;
 /// Messages of a Text track that are remembered.
 const MESSAGES_KEPT: usize = 1 << 20;
 /// Losses of links and sessions, and other lines, that are kept.
@@ -216,6 +218,13 @@ impl Recorder {
     /// What is sent to this address comes to a place.
     pub(crate) fn learn_door(&mut self, address: SocketAddr, place: PlaceId) {
         self.doors.insert(address, place);
+    }
+
+    /// A node of a place closes and, as nodes without a thread do, waits for nothing that is under way.
+    pub(crate) fn leave(&mut self, now: Time, place: PlaceId) {
+        for published in self.published.iter_mut().filter(|published| published.home == Some(place)) {
+            published.sent.retain(|sent| sent.time + UNDER_WAY <= now);
+        }
     }
 
     /// A place's programs are gone without a word.

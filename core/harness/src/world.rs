@@ -268,6 +268,9 @@ impl World {
         let Some(number) = self.by_handle.remove(&handle) else { return };
         self.end(number);
         self.nodes[number].opened = None;
+        if self.epoch.is_none() {
+            self.recorder.lock().leave(self.now, self.nodes[number].place);
+        }
     }
 
     fn end(&mut self, number: usize) {
