@@ -76,13 +76,13 @@ impl Engine {
     /// An object came in a datagram: to everyone who wants it.
     pub(crate) fn route_datagram(&mut self, id: TrackId, header: DatagramHeader, payload: Bytes, now: Time) {
         let Some(track) = self.tracks.get_mut(&id) else { return };
+        let location = Location { group: header.group, object: header.object };
         track.saw(header.group, header.object);
-        track.ends.saw(Location { group: header.group, object: header.object }, header.status, header.end_of_group);
+        track.ends.saw(location, header.status, header.end_of_group);
         if !track.is_siblings() {
             self.stats.kinds[track.traits.kind_index()] += 1;
         }
         let priority = header.priority.unwrap_or(track.traits.priority);
-        let location = Location { group: header.group, object: header.object };
         let facts = Facts { location, subgroup: None, priority, properties: &header.properties };
         // Encoded once for each alias that it goes out under: nearly always one.
         let mut encoded: Option<(u64, Bytes)> = None;
@@ -181,10 +181,10 @@ impl Engine {
         }
         let Some(group) = track.groups.get_mut(&key) else { return false };
         let number = subgroup_number(group.header.subgroup, header.object);
-        track.ends.saw(Location { group: group.header.group, object: header.object }, header.status, false);
+        let location = Location { group: group.header.group, object: header.object };
+        track.ends.saw(location, header.status, false);
         let first = group.last_object.is_none();
         let priority = group.header.priority.unwrap_or(track.traits.priority);
-        let location = Location { group: group.header.group, object: header.object };
         let facts = Facts { location, subgroup: Some(number), priority, properties: &header.properties };
         if first && !header.properties.is_empty() {
             let told = match track.source {

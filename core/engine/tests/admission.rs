@@ -3,22 +3,10 @@
 mod common;
 
 use bytes::Bytes;
-use cc_engine::{Command, Event, Place, Reason, Scope, SessionId, Stamp, Time, TrackKind};
-use common::{client, link, relay, track, Identity, World};
+use cc_engine::{Command, Event, Place, Reason, SessionId, Stamp, Time, TrackKind};
+use common::{client, link, relay, stamp, track, Identity, World};
 
 const SECOND: Time = 1_000_000;
-
-fn stamp(peer: &str, publish: &str, subscribe: &str) -> Stamp {
-    Stamp {
-        publish: Scope::parse(publish).unwrap(),
-        subscribe: Scope::parse(subscribe).unwrap(),
-        capabilities: Vec::new(),
-        tenant: "acme".into(),
-        subject: "someone".into(),
-        peer_id: peer.into(),
-        expires: None,
-    }
-}
 
 struct Door {
     world: World,

@@ -13,7 +13,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use cc_engine::{
     Command, Config, Congestion, CryptoChoice, Delivery, Engine, Event, Limits, LinkConfig, Outgoing, OwnIds, Packet,
-    Place, PublicationShared, RelayConfig, ShardConfig, SubscribeConfig, Time, TrackConfig, TrackKind, Trust,
+    Place, PublicationShared, RelayConfig, Scope, ShardConfig, Stamp, SubscribeConfig, Time, TrackConfig, TrackKind,
+    Trust,
 };
 use cc_wire::{Namespace, Profile, TrackName};
 use peer::Peer;
@@ -33,6 +34,19 @@ impl Identity {
         let mut pin = [0; 32];
         pin.copy_from_slice(hash.as_ref());
         Identity { chain: made.cert.pem(), key: made.signing_key.serialize_pem(), der: made.cert.der().to_vec(), pin }
+    }
+}
+
+/// What a client is admitted with: its peer id, and the scopes that it may publish in and subscribe to.
+pub fn stamp(peer: &str, publish: &str, subscribe: &str) -> Stamp {
+    Stamp {
+        publish: Scope::parse(publish).unwrap(),
+        subscribe: Scope::parse(subscribe).unwrap(),
+        capabilities: Vec::new(),
+        tenant: "acme".into(),
+        subject: "someone".into(),
+        peer_id: peer.into(),
+        expires: None,
     }
 }
 

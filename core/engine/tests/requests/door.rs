@@ -2,23 +2,11 @@
 
 use crate::common::{client, link, relay, Identity, World};
 use bytes::Bytes;
-use cc_engine::{Command, Event, Scope, SessionId, Stamp, Time};
+use cc_engine::{Command, Event, SessionId, Stamp, Time};
 use cc_session::{Refusal, Reply, Request, RequestKey};
 use cc_wire::{Namespace, Params, Profile, Token, TrackName};
 
 const SECOND: Time = 1_000_000;
-
-pub fn stamp(peer: &str, publish: &str, subscribe: &str) -> Stamp {
-    Stamp {
-        publish: Scope::parse(publish).unwrap(),
-        subscribe: Scope::parse(subscribe).unwrap(),
-        capabilities: Vec::new(),
-        tenant: "acme".into(),
-        subject: "someone".into(),
-        peer_id: peer.into(),
-        expires: None,
-    }
-}
 
 pub fn ns(path: &str) -> Namespace {
     Namespace::parse(path).unwrap()

@@ -1,6 +1,6 @@
 //! Tokens of single requests, and what a new one changes.
 
-use crate::common::track;
+use crate::common::{stamp, track};
 use bytes::Bytes;
 use cc_engine::{Command, Event, Place, Reason, Stamp, SubscribeConfig, Time, TrackKind};
 use cc_session::{Event as Said, Reply, Request, RequestKey};
@@ -8,7 +8,7 @@ use cc_wire::codes::{publish_done, request_error};
 use cc_wire::{Params, Profile, Properties, Token};
 
 const SECOND: Time = 1_000_000;
-use crate::door::{code, drafts, name, ns, stamp, subscribe, value, Door};
+use crate::door::{code, drafts, name, ns, subscribe, value, Door};
 
 #[test]
 fn a_token_parks_its_request_alone_and_its_stamp_holds_for_it_alone() {
