@@ -162,7 +162,7 @@ impl Engine {
     pub(crate) fn reads_text(&self, id: TrackId) -> bool {
         self.tracks.get(&id).is_some_and(|track| {
             let text = track.traits.kind == TrackKind::Text as u8;
-            text && matches!(track.place, Place::Link(_)) && !track.locals.is_empty()
+            text && matches!(track.place, Place::Link(_)) && !track.locals.is_empty() && !track.nameless
         })
     }
 

@@ -37,7 +37,10 @@ impl Engine {
             publisher.clone_from(&stamp.peer_id);
         }
         if let Some(existing) = self.domains.get(&place).and_then(|d| d.find(&name)) {
-            return self.offered_again(at, key, existing, properties, &params, now);
+            if !self.is_over_there(existing, at) {
+                return self.offered_again(at, key, existing, properties, &params, now);
+            }
+            self.give_up_name(existing);
         }
         if matches!(place, Place::Link(_)) {
             // A link receives what its local subscriptions ask for.
@@ -164,6 +167,27 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a track has ended where it comes from, and its PUBLISH_DONE, or what is sent before that, is still to
+    /// come: who publishes the name again on the session has done with what it was before.
+    fn is_over_there(&self, id: TrackId, at: ConnIndex) -> bool {
+        let Some(track) = self.tracks.get(&id) else { return false };
+        let Source::Remote(from, key) = track.source else { return false };
+        let published = matches!(self.conns.get(from).and_then(|conn| conn.roles.get(&key)), Some(Role::Source(_)));
+        from == at && published
+    }
+
+    /// A track goes on without its name, which is another's now: what is under way of it is delivered, until it ends.
+    fn give_up_name(&mut self, id: TrackId) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        track.nameless = true;
+        let (place, name) = (track.place, track.name.clone());
+        let read: Vec<_> =
+            track.locals.iter().filter_map(|local| Some((local.subscription, local.order.place()?))).collect();
+        read.into_iter().for_each(|(reader, at)| self.remember(reader, &name, at));
+        let told = self.domains.get_mut(&place).map(|domain| domain.remove_track(id, &name.namespace));
+        self.tell(&told.unwrap_or_default(), &name.namespace, false);
+    }
+
     /// Whether a sibling offers a track that somebody else publishes on this shard.
     fn is_rival(&self, at: ConnIndex, id: TrackId, params: &Params) -> bool {
         let Some(track) = self.tracks.get(&id).filter(|_| self.is_sibling(at)) else { return false };
@@ -247,6 +271,7 @@ impl Engine {
             hops: Vec::new(),
             standby: Vec::new(),
             by_name: false,
+            nameless: false,
             publisher,
             forwarding: true,
             sinks: Vec::new(),

@@ -340,7 +340,7 @@ impl Engine {
             self.ready.want_service(sink.conn, conn);
         }
         for local in track.locals {
-            if let Some(place) = local.order.place() {
+            if let Some(place) = local.order.place().filter(|_| !track.nameless) {
                 self.remember(local.subscription, &track.name, place);
             }
             self.local_track_ended(local.subscription, id, reason);

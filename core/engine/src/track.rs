@@ -170,6 +170,8 @@ pub(crate) struct Track {
     pub(crate) standby: Vec<Standby>,
     /// It was had by asking for its name, so its source does not offer it.
     pub(crate) by_name: bool,
+    /// Its name is another track's now, and what is still under way of it is awaited.
+    pub(crate) nameless: bool,
     /// Peer id of the publishing session; empty: unknown.
     pub(crate) publisher: String,
     pub(crate) sinks: Vec<Sink>,

@@ -233,7 +233,7 @@ impl Engine {
 
     /// Uses the shortest of the ways that stand by; whether there was one.
     pub(crate) fn promote(&mut self, id: TrackId, now: Time) -> bool {
-        let Some(track) = self.tracks.get_mut(&id) else { return false };
+        let Some(track) = self.tracks.get_mut(&id).filter(|track| !track.nameless) else { return false };
         let best = track.standby.iter().enumerate().min_by_key(|(_, way)| way.hops.len()).map(|(at, _)| at);
         let Some(best) = best else { return false };
         let way = track.standby.remove(best);
