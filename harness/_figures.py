@@ -8,18 +8,21 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from transport import Drop
 
 _AGE_STEP: Final = 0.001
 Group = tuple[int, str, bool, int]
 """Place, kind, latest-wins, priority."""
+Part = Literal["latency", "ages", "traffic", "drops"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
+"""What a reading is made of; ages grow with tracks times readers, so a figure reads what it needs."""
 
 
 @dataclass
 class Reading:
-    """Everything counted until a moment."""
+    """What was counted until a moment, as far as it was asked for."""
 
     now: float = 0.0
     latency: dict[Group, Counter[int]] = field(default_factory=dict)
@@ -43,7 +46,7 @@ class Measured:
 
     def __init__(
         self,
-        read: Callable[[], Reading],
+        read: Callable[[Part], Reading],
         place_of: Callable[[Any], int],
         since: Reading | None = None,
     ) -> None:
@@ -57,7 +60,7 @@ class Measured:
         """Frames by latency: the largest microseconds of a bucket of 3%, and how many it has."""
         place = None if machine is None else self._place_of(machine)
         total: Counter[int] = Counter()
-        for group, counts in self._read().latency.items():
+        for group, counts in self._read("latency").latency.items():
             at, its_kind, _, its_priority = group
             if place is not None and at != place:
                 continue
@@ -99,7 +102,7 @@ class Measured:
             raise ValueError(f"buffer {buffer}: pass seconds, 0 or more")
         place = None if machine is None else self._place_of(machine)
         shares: list[float] = []
-        for key, bins in self._read().ages.items():
+        for key, bins in self._read("ages").ages.items():
             if place is not None and key[0] != place:
                 continue
             spent = _minus(bins, self._since.ages.get(key))
@@ -111,7 +114,7 @@ class Measured:
 
     def bandwidth(self, machine: Any) -> tuple[float, float]:
         """See `harness.face.Figures`."""
-        place, reading, since = self._place_of(machine), self._read(), self._since
+        place, reading, since = self._place_of(machine), self._read("traffic"), self._since
         seconds = max(1e-6, reading.now - since.now)
         sent = reading.sent.get(place, 0) - since.sent.get(place, 0)
         received = reading.received.get(place, 0) - since.received.get(place, 0)
@@ -121,7 +124,7 @@ class Measured:
         """See `harness.face.Figures`."""
         place = None if machine is None else self._place_of(machine)
         total: Counter[str] = Counter()
-        for at, counts in self._read().drops.items():
+        for at, counts in self._read("drops").drops.items():
             if place is not None and at != place:
                 continue
             before = self._since.drops.get(at, [0] * len(counts))

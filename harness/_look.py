@@ -67,7 +67,7 @@ class Look:
         with Recorder(folder, meta) as recorder:
             for at, values in self._samples:
                 recorder.sample(at, values)
-            for priority in sorted({group[3] for group in stage._reading().latency}):
+            for priority in sorted({group[3] for group in stage.reading("latency").latency}):
                 counts = stage.histogram(priority=priority)
                 recorder.latency_counts(_KINDS.get(priority, "frames"), priority, counts)
             for line in stage.disconnects():

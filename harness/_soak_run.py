@@ -111,7 +111,7 @@ class Soak:
         self._host: Any = None
         self._began = 0.0
         self._last = _Reading()
-        self._window: Any = None
+        self._ages: Any = None
         self._returned: list[tuple[float, str]] = []
         """When who came back or joined again."""
         self._memory: list[tuple[float, float]] = []
@@ -323,7 +323,7 @@ class Soak:
             }
         drops = {name: (total - last.drops.get(name, 0)) / passed for name, total in reading.drops.items()}
         values["drops"] = drops or {"none": 0.0}
-        starved = self._window_starvation()
+        starved = self._starvation_since_last()
         if starved is not None:
             values["starved"] = {"mean": 100 * starved}
         self._latencies(reading, last)
@@ -341,9 +341,10 @@ class Soak:
         self._last = reading
         self._watch(live)
 
-    def _window_starvation(self) -> float | None:
-        window, self._window = self._window, self.stage.window()
-        share = window.starvation(buffer=BUFFER) if window is not None else math.nan
+    def _starvation_since_last(self) -> float | None:
+        # One reading a sample: it is the end of this one's window, and the beginning of the next one's.
+        last, self._ages = self._ages, self.stage.reading("ages")
+        share = math.nan if last is None else self.stage.between(last, self._ages).starvation(buffer=BUFFER)
         return None if math.isnan(share) else float(share)
 
     def _latencies(self, reading: _Reading, last: _Reading) -> None:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import transport
 from harness import _profile_files
-from harness._figures import Measured, Reading
+from harness._figures import PARTS, Measured, Part, Reading
 from harness._lives import LIFE, Life, LivesLoop
 from harness._machines import HostMachine, Machine, RelayMachine
 from harness._minimise import Asked, Limit, impairments_of
@@ -98,7 +98,7 @@ class Stage:
         self._test_place: int | None = None
         self._wrong: list[BaseException] = []
         self._failure: asyncio.Future[None] = loop.create_future()
-        self._measured = Measured(self._reading, lambda machine: self._machine(machine).place)
+        self._measured = Measured(self.reading, lambda machine: self._machine(machine).place)
         self._open = True
         loop.set_exception_handler(self._unhandled)
 
@@ -323,7 +323,11 @@ class Stage:
 
     def window(self) -> Measured:
         """See `harness.face.Face`."""
-        return Measured(self._reading, lambda machine: self._machine(machine).place, self._reading())
+        return Measured(self.reading, lambda machine: self._machine(machine).place, self.reading())
+
+    def between(self, earlier: Reading, later: Reading) -> Measured:
+        """What two readings of the same parts tell."""
+        return Measured(lambda part: later, lambda machine: self._machine(machine).place, earlier)
 
     def latency(self, quantile: float, **which: Any) -> float:
         """See `harness.face.Figures`."""
@@ -429,18 +433,22 @@ class Stage:
         place = None if machine is None else self._machine(machine).place
         self._library.ask("note", place=place, text=text)
 
-    def _reading(self) -> Reading:
-        now = self.now
-        reading = Reading(now=now)
-        for group in self._library.ask("latencies")["groups"]:
-            key = (group["place"], group["kind"], group["latest_wins"], group["priority"])
-            reading.latency[key] = Counter(dict(group["buckets"]))
-        for age in self._library.ask("ages"):
-            reading.ages[age["place"], age["track"]] = Counter(dict(age["bins"]))
-        for machine in self.machines.values():
-            reading.sent[machine.place], reading.received[machine.place] = self._bytes(machine)
-        for place, counts in enumerate(self._library.ask("drops")):
-            reading.drops[place] = counts
+    def reading(self, *parts: Part) -> Reading:
+        """A reading of these parts; of all, if none is named."""
+        reading = Reading(now=self.now)
+        for part in parts or PARTS:
+            if part == "latency":
+                for group in self._library.ask("latencies")["groups"]:
+                    key = (group["place"], group["kind"], group["latest_wins"], group["priority"])
+                    reading.latency[key] = Counter(dict(group["buckets"]))
+            elif part == "ages":
+                for age in self._library.ask("ages"):
+                    reading.ages[age["place"], age["track"]] = Counter(dict(age["bins"]))
+            elif part == "traffic":
+                for machine in self.machines.values():
+                    reading.sent[machine.place], reading.received[machine.place] = self._bytes(machine)
+            else:
+                reading.drops = dict(enumerate(self._library.ask("drops")))
         return reading
 
     # --- for machines ---
