@@ -16,6 +16,8 @@ const WINDOW: usize = 1 << 20;
 pub const PARCEL_BYTES: usize = 64 << 10;
 /// Streams that one end may have open, each direction.
 const STREAMS: usize = 1 << 20;
+/// Marks the numbers that streams get here which came whole: QUIC's have 62 bits.
+const WHOLE: u64 = 1 << 62;
 /// Largest datagram: as UDP has it.
 const DATAGRAM: usize = 65_527;
 
@@ -27,7 +29,7 @@ impl Parcel {
     /// Bytes that it holds on to.
     pub fn bytes(&self) -> usize {
         match &self.0 {
-            Content::Datagram(bytes) | Content::Data { bytes, .. } => bytes.len(),
+            Content::Datagram(bytes) | Content::Whole(bytes) | Content::Data { bytes, .. } => bytes.len(),
             Content::Claim { peer, .. } => peer.len(),
             _ => 0,
         }
@@ -58,6 +60,8 @@ pub(crate) enum Content {
         known: bool,
     },
     Datagram(Bytes),
+    /// A one-way stream, all of it. It has no number, and nobody says that it was read.
+    Whole(Bytes),
     Data {
         stream: u64,
         bytes: Bytes,
@@ -87,6 +91,8 @@ pub(crate) enum Content {
 pub(crate) enum Told {
     Nothing,
     Datagram(Bytes),
+    /// A one-way stream has come; [`Crossing::keep`] makes it one like others.
+    Whole(Bytes),
     /// Streams of this kind, from this one to the next but the last.
     Opened {
         from: u64,
@@ -129,6 +135,8 @@ pub(crate) struct Crossing {
     others: [u64; 2],
     sending: BTreeMap<u64, Sending>,
     receiving: BTreeMap<u64, Receiving>,
+    /// How many streams that came whole were kept.
+    kept: u64,
     /// Streams that wait for room in the ring.
     waiting: BTreeSet<u64>,
     /// The other end was not allowed a stream.
@@ -151,6 +159,7 @@ impl Crossing {
             others: [0; 2],
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            kept: 0,
             waiting: BTreeSet::new(),
             refused: false,
             out: VecDeque::new(),
@@ -200,6 +209,7 @@ impl Crossing {
     pub(crate) fn take_in(&mut self, content: Content) -> Told {
         match content {
             Content::Datagram(bytes) => Told::Datagram(bytes),
+            Content::Whole(bytes) => Told::Whole(bytes),
             Content::Data { stream, bytes, fin } => {
                 let opened = self.opened(stream);
                 let Some(receiving) = self.receiving.get_mut(&stream) else { return Told::Nothing };
@@ -236,6 +246,23 @@ impl Crossing {
                 Told::Nothing
             }
         }
+    }
+
+    /// Sends a one-way stream whole. False: the ring has no room for it now, or it is more than one parcel.
+    pub(crate) fn send_whole(&mut self, bytes: Bytes) -> bool {
+        if !self.has_room() || bytes.len() > PARCEL_BYTES {
+            return false;
+        }
+        self.say(Content::Whole(bytes));
+        true
+    }
+
+    /// Makes a stream that came whole one that is read as others are.
+    pub(crate) fn keep(&mut self, bytes: Bytes) -> StreamId {
+        let id = WHOLE | self.kept;
+        self.kept += 1;
+        self.receiving.insert(id, Receiving { chunks: VecDeque::from([bytes]), fin: true, ..Receiving::default() });
+        StreamId(id)
     }
 
     /// A stream that the other end has just opened, and all before it of its kind.
@@ -282,7 +309,9 @@ impl Crossing {
     /// The receiving half of a stream is over.
     fn end(&mut self, stream: u64) {
         self.receiving.remove(&stream);
-        self.say(Content::Taken { stream });
+        if stream & WHOLE == 0 {
+            self.say(Content::Taken { stream });
+        }
     }
 }
 
@@ -358,7 +387,7 @@ impl Transport for Crossing {
     }
 
     fn stop(&mut self, id: StreamId, code: u64) {
-        if self.receiving.remove(&id.0).is_some() {
+        if self.receiving.remove(&id.0).is_some() && id.0 & WHOLE == 0 {
             self.say(Content::Stop { stream: id.0, code });
         }
     }
@@ -425,6 +454,33 @@ mod tests {
                 Err(_) => return (bytes, false),
             }
         }
+    }
+
+    #[test]
+    fn a_stream_that_crosses_whole_is_one_parcel_of_which_nobody_says_that_it_was_read() {
+        let (mut client, mut server) = pair();
+        let bytes = Bytes::from(vec![7; PARCEL_BYTES]);
+        assert!(client.send_whole(bytes.clone()));
+        assert!(!client.send_whole(Bytes::from(vec![7; PARCEL_BYTES + 1])), "it has to go in parts");
+        assert_eq!(client.out.len(), 1);
+        let told = carry(&mut client, &mut server);
+        assert_eq!(told, [Told::Whole(bytes.clone())]);
+        // Kept, because it can't be taken at once, it is read as any other.
+        let (first, second) = (server.keep(bytes.clone()), server.keep(bytes.clone()));
+        let part = server.read(first, 1000).unwrap();
+        assert_eq!((part.bytes.len(), part.fin), (1000, false));
+        assert_eq!(all(&mut server, first), (vec![7; PARCEL_BYTES - 1000], true));
+        server.stop(second, 1);
+        assert_eq!((server.read(first, 1), server.read(second, 1)), (Err(ReadError::Gone), Err(ReadError::Gone)));
+        assert_eq!(server.out.len(), 0, "the other end knows no such stream");
+    }
+
+    #[test]
+    fn a_stream_does_not_cross_whole_where_the_ring_has_no_room() {
+        let (mut client, _) = pair();
+        client.set_room(1);
+        assert!(client.send_whole(Bytes::from_static(b"one")));
+        assert!(!client.send_whole(Bytes::from_static(b"two")));
     }
 
     #[test]

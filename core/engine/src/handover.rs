@@ -119,6 +119,19 @@ impl Conn {
             && crossing.send_datagram(part.data.clone()).is_ok()
     }
 
+    /// The same of a whole subgroup of one object. What it is as a stream is asked for only if it may go.
+    pub(crate) fn crosses_whole(&mut self, key: TrackKey, len: usize, stream: impl FnOnce() -> Bytes) -> bool {
+        let Some(crossing) = self.carrier.crossing() else { return false };
+        if !crossing.has_room() || len > PARCEL_BYTES || !self.queue.pass_subgroup(key, len) {
+            return false;
+        }
+        if let Some(sink) = self.sinks.get_mut(&key) {
+            sink.streams += 1;
+        }
+        crossing.send_whole(stream());
+        true
+    }
+
     /// Bytes of datagrams that quinn holds unsent.
     pub(crate) fn datagrams_waiting(&mut self) -> usize {
         let Some(quic) = self.carrier.quic() else { return 0 };

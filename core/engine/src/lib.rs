@@ -64,6 +64,7 @@ mod tokens;
 mod track;
 mod uplink;
 mod watching;
+mod whole;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -84,6 +84,22 @@ impl Engine {
         same.any(|other| other.priority != header.priority)
     }
 
+    /// The same of a subgroup that came whole, with its object.
+    pub(crate) fn fault_of_whole(
+        &self,
+        id: TrackId,
+        at: ConnIndex,
+        header: &SubgroupHeader,
+        object: &ObjectHeader,
+        payload: &Bytes,
+    ) -> bool {
+        let Some(track) = self.tracks.get(&id) else { return false };
+        let location = Location { group: header.group, object: object.object };
+        let priority = header.priority.unwrap_or(track.traits.priority);
+        self.fault_of_subgroup(id, at, header)
+            || track.contradicts((location, object.status, &object.properties, payload), (priority, true))
+    }
+
     /// A track that comes from `at` is malformed: it ends, here and for all who read it.
     pub(crate) fn malformed(&mut self, id: TrackId, at: ConnIndex) {
         self.stats.malformed += 1;

@@ -314,10 +314,7 @@ impl Engine {
         publication.next_group += 1;
         let header = local_header(id, group, out.priority, !out.properties.is_empty(), true);
         let object = whole_object(0, out.properties, out.payload.len());
-        let key = GroupKey::Local(group);
-        self.open_group(id, key, header, now);
-        self.put_object(id, key, object, out.payload, now);
-        self.close_group(id, key, DataEnd::Fin, now);
+        self.put_whole(id, header, object, out.payload, now);
     }
 
     fn send_text(&mut self, out: Outgoing, now: Time) {

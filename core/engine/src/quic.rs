@@ -65,7 +65,8 @@ impl Transport for Quic<'_> {
         let mut stream = self.0.recv_stream(quic_stream(id));
         let mut chunks = stream.read(true).map_err(|_| ReadError::Gone)?;
         let answer = match chunks.next(max) {
-            Ok(Some(chunk)) => Ok(Chunk { bytes: chunk.bytes, fin: false }),
+            // Nothing is asked for: the end, if it is what comes next, is told.
+            Ok(Some(chunk)) => Ok(Chunk { bytes: chunk.bytes, fin: matches!(chunks.next(0), Ok(None)) }),
             Ok(None) => Ok(Chunk { bytes: Bytes::new(), fin: true }),
             Err(QuicReadError::Blocked) => Err(ReadError::Blocked),
             Err(QuicReadError::Reset(code)) => Err(ReadError::Reset(code.into_inner())),

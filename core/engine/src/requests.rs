@@ -114,6 +114,15 @@ impl Engine {
                     false => self.route_datagram(track, header, payload, now),
                 }
             }
+            SessionEvent::Whole { key, header, object, payload } => {
+                let Some(conn) = self.conns.get_mut(at) else { return };
+                conn.objects_in += 1;
+                let Some(track) = conn.track_of(key) else { return };
+                match self.fault_of_whole(track, at, &header, &object, &payload) {
+                    true => self.malformed(track, at),
+                    false => self.put_whole(track, header, object, payload, now),
+                }
+            }
             SessionEvent::SubgroupStart { data, key, header } => {
                 let Some(conn) = self.conns.get_mut(at) else { return };
                 if let Some(track) = conn.track_of(key) {

@@ -26,7 +26,7 @@ pub(crate) fn joined(header: &[u8], payload: &[u8]) -> Bytes {
 }
 
 /// Whether an object is one to deliver: the other statuses say what does not exist.
-fn carries_payload(status: Option<Status>) -> bool {
+pub(crate) fn carries_payload(status: Option<Status>) -> bool {
     matches!(status, None | Some(Status::Normal))
 }
 
@@ -64,7 +64,7 @@ fn keep_in(
     *all = *all - before + track.past.bytes();
 }
 
-fn subgroup_number(id: SubgroupId, first_object: u64) -> u64 {
+pub(crate) fn subgroup_number(id: SubgroupId, first_object: u64) -> u64 {
     match id {
         SubgroupId::Zero => 0,
         SubgroupId::FirstObject => first_object,

@@ -374,6 +374,12 @@ impl Engine {
         match crossing.take_in(content) {
             Told::Nothing => return,
             Told::Datagram(bytes) => session.on_datagram(bytes, now),
+            Told::Whole(bytes) => {
+                if !session.on_whole(&bytes, now) {
+                    let stream = crossing.keep(bytes);
+                    session.on_opened(stream, cc_session::Dir::Uni, carrier, now);
+                }
+            }
             Told::Opened { from, to, dir } => {
                 for stream in (from..=to).step_by(4) {
                     session.on_opened(StreamId(stream), dir, carrier, now);

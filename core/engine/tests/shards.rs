@@ -110,6 +110,24 @@ fn an_object_crosses_once_to_each_shard_with_subscribers_and_not_to_others() {
 }
 
 #[test]
+fn a_stream_crosses_whole_or_in_parts_by_its_size() {
+    let mut net = Net::new(2);
+    let (publisher, reader) = (net.client(0), net.client(1));
+    net.world.publish(publisher, 10, Place::Link(1), track("g", "c1", TrackKind::FrameStream, ""));
+    net.world.run(SECOND);
+    net.world.subscribe(reader, 20, Place::Link(1), "g", "");
+    net.world.run(SECOND);
+    let before = net.crossed();
+    let sizes = [0, 1, 2000, 60_000, 70_000, 300_000];
+    for size in sizes {
+        net.world.send(publisher, 10, vec![7; size]);
+        net.world.run(SECOND);
+    }
+    let got: Vec<usize> = net.world.frames(reader).iter().map(|frame| frame.payload.len()).collect();
+    assert_eq!((got, net.crossed() - before), (sizes.to_vec(), sizes.len() as u64));
+}
+
+#[test]
 fn a_reader_is_told_who_publishes_on_whichever_shard() {
     let mut net = Net::new(2);
     let publisher = net.client(1);

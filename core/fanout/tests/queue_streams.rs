@@ -247,3 +247,24 @@ fn an_ended_key_stays_so_after_the_memory_was_given_back() {
     assert_eq!(queue.push_object(new, data("y"), 0), Fate::Queued);
     assert_eq!(drain(&mut queue, 0), "H y");
 }
+
+#[test]
+fn a_whole_subgroup_passes_an_empty_queue_and_is_counted() {
+    let mut queue = Queue::new(LIMITS);
+    let (track, other) = (queue.add_track(config(5)), queue.add_track(config(5)));
+    assert!(queue.pass_subgroup(track, 10));
+    let stats = queue.stats(track);
+    assert_eq!((stats.pushed_frames, stats.sent_frames, stats.sent_bytes), (1, 1, 10));
+    queue.push_frame(other, frame(1, 0, "x"), 0);
+    assert!(!queue.pass_subgroup(track, 10), "another waits");
+    assert_eq!(drain(&mut queue, 0), "x");
+    let open = queue.open_subgroup(track, meta(0, 0, 0), data("H"), 0);
+    queue.push_object(open, data("y"), 0);
+    assert_eq!(drain(&mut queue, 0), "H y");
+    queue.reset_subgroup(open, 1);
+    assert!(!queue.pass_subgroup(track, 10), "a reset waits");
+    assert_eq!(drain(&mut queue, 0), "!1");
+    queue.remove_track(track);
+    assert!(!queue.pass_subgroup(track, 10));
+    adds_up(&queue);
+}

@@ -390,6 +390,18 @@ pub enum Event {
         /// Empty if the header has a status.
         payload: Bytes,
     },
+    /// A subgroup of one object, whose stream came whole, its end included: there is no `SubgroupStart` and no
+    /// `SubgroupEnd`.
+    Whole {
+        /// The subscription.
+        key: RequestKey,
+        /// Where in the track.
+        header: SubgroupHeader,
+        /// The object's id and properties.
+        object: ObjectHeader,
+        /// All of it.
+        payload: Bytes,
+    },
     /// A subgroup's stream begins.
     SubgroupStart {
         /// Its key until `SubgroupEnd`.

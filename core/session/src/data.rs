@@ -1,19 +1,21 @@
 //! Incoming data: subgroup and fetch streams, and datagrams.
 
 use bytes::Bytes;
-use cc_wire::{codes, Datagram, DatagramHeader, SubgroupHeader, UniStream};
+use cc_wire::{codes, Datagram, DatagramHeader, ObjectHeader, SubgroupHeader, UniStream};
 
 use crate::aliases::Route;
 use crate::api::{DataEnd, DataKey, Ended, Event, RequestKey};
 use crate::assembly::{Assembly, Bounds, Format, Head, Step};
 use crate::requests::End;
-use crate::session::{Fault, Session};
+use crate::session::{Fault, Owner, Session};
 use crate::slab::Key;
 use crate::states::{Kind, Phase, Side};
-use crate::transport::{ReadError, StreamId, Transport};
+use crate::transport::{Chunk, ReadError, StreamId, Transport};
 
 /// Read at once from a data stream, in bytes.
 const CHUNK: usize = 64 << 10;
+/// Read of a stream's second packet together with its first, in bytes: no more than a packet has.
+const SMALL: usize = 1500;
 /// Read of a stream before SETUP is complete, in bytes: enough to tell the control stream.
 const PEEK: usize = 32;
 
@@ -61,6 +63,20 @@ impl DataState {
     }
 }
 
+/// What is there of a stream that has just begun. A small object that lies across two packets is put together.
+fn read_first(id: StreamId, transport: &mut dyn Transport) -> Result<Chunk, ReadError> {
+    let first = transport.read(id, CHUNK)?;
+    if first.fin || first.bytes.is_empty() || first.bytes.len() > SMALL {
+        return Ok(first);
+    }
+    match transport.read(id, SMALL) {
+        Ok(Chunk { bytes, fin }) if bytes.is_empty() => Ok(Chunk { fin, ..first }),
+        Ok(Chunk { bytes, fin }) => Ok(Chunk { bytes: [first.bytes, bytes].concat().into(), fin }),
+        Err(ReadError::Blocked) => Ok(first),
+        Err(error) => Err(error),
+    }
+}
+
 impl Session {
     /// Stops a stream of objects that is of no use; nothing more is told of it, not even its end.
     pub fn stop_data(&mut self, data: DataKey, code: u64) {
@@ -73,6 +89,70 @@ impl Session {
         if let Some(request) = request {
             self.data_over(request, data.0);
         }
+    }
+
+    /// The peer has begun a one-way stream. One that came whole, with a single object, needs no state.
+    pub(crate) fn begin_data(&mut self, id: StreamId, transport: &mut dyn Transport) {
+        let mut first = None;
+        if self.ready() && !self.full() && !self.over {
+            match read_first(id, transport) {
+                Ok(chunk) if chunk.fin && self.take_whole(&chunk.bytes) => return,
+                Ok(chunk) => first = Some(chunk),
+                Err(ReadError::Blocked) => {}
+                Err(ReadError::Reset(_) | ReadError::Gone) => return,
+            }
+        }
+        let key = self.data.insert(DataState::new(id));
+        self.streams.insert(id, Owner::Data(key));
+        self.tally.data_streams += 1;
+        if first.is_none_or(|chunk| self.take_chunk(key, chunk)) {
+            self.read(id, transport);
+        }
+    }
+
+    /// Tells of a stream that is a subgroup with one object, in one step. False, and nothing done, if it is anything else,
+    /// or too large, or waits for its alias: the ordinary way finds out.
+    pub(crate) fn take_whole(&mut self, bytes: &Bytes) -> bool {
+        let limits = &self.config.limits;
+        let Ok(Some((UniStream::Subgroup(header), start))) = UniStream::decode(bytes) else { return false };
+        let Route::To(key) = self.aliases.route(header.alias, self.now) else { return false };
+        let rest = bytes.slice(start..);
+        let Ok(Some((object, used))) = ObjectHeader::decode_shared(&rest, None, header.has_properties) else {
+            return false;
+        };
+        let fits = object.payload_len <= limits.object_bytes
+            && object.properties.len() <= limits.properties_bytes
+            && self.tally.assembly + bytes.len() <= limits.assembly_bytes;
+        if !fits || object.payload_len != (rest.len() - used) as u64 {
+            return false;
+        }
+        self.counters.objects += 1;
+        self.counters.object_bytes += object.payload_len;
+        self.events.push(Event::Whole { key, header, object, payload: rest.slice(used..) });
+        if let Some(state) = self.requests.get_mut(key.0).filter(|state| state.end == End::Live) {
+            state.data_ended += 1;
+            self.check_drained(key);
+        }
+        true
+    }
+
+    /// Adds what was read of a stream to what is there. False: the stream is given up.
+    fn take_chunk(&mut self, key: Key, chunk: Chunk) -> bool {
+        let Some(state) = self.data.get_mut(key) else { return false };
+        state.finished = chunk.fin;
+        self.tally.assembly += chunk.bytes.len();
+        state.assembly.push(chunk.bytes);
+        if matches!(state.stage, Stage::Discard) {
+            self.tally.assembly -= state.assembly.held();
+            state.assembly = Assembly::default();
+        }
+        if self.tally.assembly > self.config.limits.assembly_bytes {
+            self.counters.streams_excess += 1;
+            self.counters.excess_assembly += 1;
+            self.break_off(key, codes::stream_reset::EXCESSIVE_LOAD);
+            return false;
+        }
+        true
     }
 
     pub(crate) fn read_data(&mut self, key: Key, id: StreamId, transport: &mut dyn Transport) -> Result<(), Fault> {
@@ -117,17 +197,7 @@ impl Session {
                     if chunk.bytes.is_empty() && !chunk.fin {
                         return Ok(());
                     }
-                    state.finished = chunk.fin;
-                    self.tally.assembly += chunk.bytes.len();
-                    state.assembly.push(chunk.bytes);
-                    if matches!(state.stage, Stage::Discard) {
-                        self.tally.assembly -= state.assembly.held();
-                        state.assembly = Assembly::default();
-                    }
-                    if self.tally.assembly > self.config.limits.assembly_bytes {
-                        self.counters.streams_excess += 1;
-                        self.counters.excess_assembly += 1;
-                        self.break_off(key, codes::stream_reset::EXCESSIVE_LOAD);
+                    if !self.take_chunk(key, chunk) {
                         return Ok(());
                     }
                 }

@@ -91,7 +91,8 @@ impl Session {
             | Event::NamespaceDone { key, .. }
             | Event::TrackBlocked { key, .. }
             | Event::RequestGoaway { key, .. }
-            | Event::Datagram { key, .. } => self.wanted(*key),
+            | Event::Datagram { key, .. }
+            | Event::Whole { key, .. } => self.wanted(*key),
             Event::Refused { key, .. } | Event::Done { key, .. } | Event::Ended { key, .. } => self.end_delivered(*key),
             Event::SubgroupStart { data, key, .. } | Event::FetchStart { data, key } => {
                 self.start_delivered(*data, *key)

@@ -243,12 +243,7 @@ impl Session {
                 self.counters.excess_data += 1;
                 transport.stop(id, codes::stream_reset::EXCESSIVE_LOAD);
             }
-            Dir::Uni => {
-                let key = self.data.insert(DataState::new(id));
-                self.streams.insert(id, Owner::Data(key));
-                self.tally.data_streams += 1;
-                self.read(id, transport);
-            }
+            Dir::Uni => self.begin_data(id, transport),
             Dir::Bi if self.tally.theirs >= self.config.limits.requests => {
                 self.counters.streams_excess += 1;
                 self.counters.excess_requests += 1;
@@ -264,6 +259,14 @@ impl Session {
             }
         }
         true
+    }
+
+    /// One of the peer's one-way streams has come from its beginning to its end, by a way that carries streams whole.
+    /// False: it is to be kept, and opened as any other, because it is not a subgroup with one object, or not one to be
+    /// read now.
+    pub fn on_whole(&mut self, bytes: &Bytes, now: Time) -> bool {
+        self.advance(now);
+        !self.over && self.ready() && !self.full() && self.take_whole(bytes)
     }
 
     /// A stream has something to read: bytes, its end, or its reset.

@@ -15,8 +15,12 @@ fn limited(configure: fn(&mut cc_session::Config)) -> Pair {
     Pair::up(Options { configure, ..Options::default() })
 }
 
-/// Start, the payloads of all objects, and end of the one subgroup among the events.
+/// Start, the payloads of all objects, and end of the one subgroup among the events; or one that came whole.
 fn whole(events: &[Event], key: RequestKey) -> (Vec<Bytes>, DataEnd) {
+    if let [Event::Whole { key: of, payload, .. }] = events {
+        assert_eq!(*of, key);
+        return (vec![payload.clone()], DataEnd::Fin);
+    }
     let Some(Event::SubgroupStart { data, key: of, .. }) = events.first() else { panic!("{events:?}") };
     assert_eq!(*of, key);
     let mut payloads = Vec::new();
@@ -68,6 +72,60 @@ fn a_subgroup_at_any_speed() {
             assert_eq!((counters.objects, counters.object_bytes), (4, 100_007));
         }
     }
+}
+
+#[test]
+fn a_stream_that_is_there_with_one_object_and_its_end_is_told_in_one_step() {
+    for profile in PROFILES {
+        // In one packet, and across two.
+        for packet in [usize::MAX, 700] {
+            let mut pair = Pair::at(profile);
+            pair.net.packet = packet;
+            let (ours, theirs) = pair.subscription();
+            let payload = [5; 1000];
+            let id = pair.stream(SERVER, Dir::Uni, &subgroup_bytes(7, 1, &[&payload]));
+            pair.finish(SERVER, id);
+            pair.run();
+            let Event::Whole { key, header, object, payload: got } = pair.one(CLIENT) else { panic!("in parts") };
+            assert_eq!((key, header, object), (ours, subgroup(7, 1), object_header(0, 1000)));
+            assert_eq!(got, payload[..]);
+            let counters = pair.sessions[CLIENT].counters();
+            assert_eq!((counters.objects, counters.object_bytes), (1, 1000));
+            let held = pair.sessions[CLIENT].held();
+            assert_eq!((held.data_streams, held.assembly_bytes), (0, 0));
+            pair.sessions[SERVER].done(theirs, publish_done::TRACK_ENDED, Some(1), "").unwrap();
+            pair.run();
+            assert!(matches!(pair.one(CLIENT), Event::Done { stream_count: Some(1), .. }), "it counts as a stream");
+        }
+    }
+}
+
+#[test]
+fn a_stream_with_more_or_less_than_one_object_is_told_in_parts() {
+    for payloads in [&[][..], &[&b"one"[..], b"two"]] {
+        let mut pair = Pair::at(cc_wire::Profile::D22);
+        let (ours, _) = pair.subscription();
+        let id = pair.stream(SERVER, Dir::Uni, &subgroup_bytes(7, 1, payloads));
+        pair.finish(SERVER, id);
+        pair.run();
+        let events = pair.take(CLIENT);
+        assert_eq!(events.len(), 2 + payloads.len());
+        assert_eq!(whole(&events, ours), (payloads.iter().map(|p| Bytes::copy_from_slice(p)).collect(), DataEnd::Fin));
+    }
+}
+
+#[test]
+fn what_a_stream_carries_whole_is_told_to_nobody_after_a_cancel() {
+    let mut pair = Pair::at(cc_wire::Profile::D22);
+    let (ours, _) = pair.subscription();
+    let id = pair.stream(SERVER, Dir::Uni, &subgroup_bytes(7, 1, &[b"one"]));
+    pair.finish(SERVER, id);
+    pair.unpolled = true;
+    pair.run_unpolled();
+    pair.sessions[CLIENT].cancel(ours, stream_reset::CANCELLED).unwrap();
+    pair.unpolled = false;
+    pair.run();
+    assert!(pair.take(CLIENT).is_empty());
 }
 
 #[test]

@@ -351,6 +351,9 @@ impl Peer {
                 Event::Object { data, header, .. } => {
                     found.extend(streams.get(data).map(|group| Location { group: *group, object: header.object }));
                 }
+                Event::Whole { key, header, object, .. } if *key == of => {
+                    found.push(Location { group: header.group, object: object.object });
+                }
                 Event::Datagram { key, header, .. } if *key == of => {
                     found.push(Location { group: header.group, object: header.object });
                 }

@@ -16,8 +16,7 @@ fn measured(load: Load, most: Most) {
     assert!(cost.packets < most.packets, "{load:?}: {cost:?}");
     assert!(cost.transmits < most.transmits, "{load:?}: {cost:?}");
     assert!(cost.packets_in < most.packets_in, "{load:?}: {cost:?}");
-    // Whatever a burst brings is one pass of each shard that has readers.
-    assert!(cost.woken <= (load.shards - 1) as f64, "{load:?}: {cost:?}");
+    assert!(cost.woken <= most.woken, "{load:?}: {cost:?}");
 }
 
 /// Bounds, a tenth above what is measured.
@@ -26,6 +25,9 @@ struct Most {
     packets: f64,
     transmits: f64,
     packets_in: f64,
+    /// Exactly: whatever a burst brings is one pass of each shard that has readers, and nobody is woken to be told that
+    /// it was read.
+    woken: f64,
 }
 
 const DATAGRAMS: Load = Load {
@@ -45,47 +47,54 @@ fn datagrams(subscribers: usize, tracks: usize, most: Most) {
 
 #[test]
 fn datagram_frames_for_ten() {
-    datagrams(10, 20, Most { allocations: 0.49, packets: 0.23, transmits: 0.062, packets_in: 0.078 });
+    datagrams(10, 20, Most { allocations: 0.49, packets: 0.23, transmits: 0.062, packets_in: 0.078, woken: 0.0 });
 }
 
 #[test]
 fn datagram_frames_for_fifty() {
-    datagrams(50, 20, Most { allocations: 0.187, packets: 0.23, transmits: 0.057, packets_in: 0.06 });
+    datagrams(50, 20, Most { allocations: 0.187, packets: 0.23, transmits: 0.057, packets_in: 0.06, woken: 0.0 });
 }
 
 #[test]
 fn one_datagram_frame_a_tick() {
-    datagrams(50, 1, Most { allocations: 1.24, packets: 1.1, transmits: 1.1, packets_in: 0.58 });
+    datagrams(50, 1, Most { allocations: 1.24, packets: 1.1, transmits: 1.1, packets_in: 0.58, woken: 0.0 });
 }
 
 #[test]
 fn streams_of_sixty_objects() {
     let load = Load { kind: TrackKind::Video, group: 60, ..DATAGRAMS };
-    measured(load, Most { allocations: 2.2, packets: 0.18, transmits: 0.062, packets_in: 0.072 });
+    measured(load, Most { allocations: 2.2, packets: 0.18, transmits: 0.062, packets_in: 0.072, woken: 0.0 });
 }
 
 #[test]
 fn a_stream_a_frame() {
     let load = Load { kind: TrackKind::FrameStream, hz: 30, ..DATAGRAMS };
-    measured(load, Most { allocations: 6.4, packets: 0.29, transmits: 0.18, packets_in: 0.14 });
+    measured(load, Most { allocations: 6.2, packets: 0.29, transmits: 0.18, packets_in: 0.14, woken: 0.0 });
 }
 
 #[test]
 fn datagram_frames_for_ten_on_two_shards() {
     let load = Load { shards: 2, ..DATAGRAMS };
-    measured(load, Most { allocations: 0.82, packets: 0.23, transmits: 0.062, packets_in: 0.078 });
+    measured(load, Most { allocations: 0.82, packets: 0.23, transmits: 0.062, packets_in: 0.078, woken: 1.0 });
+}
+
+#[test]
+fn a_stream_a_frame_on_two_shards() {
+    let load = Load { kind: TrackKind::FrameStream, hz: 30, shards: 2, ..DATAGRAMS };
+    // A tick's frames are more than the publisher's window, so they come in two bursts.
+    measured(load, Most { allocations: 7.1, packets: 0.29, transmits: 0.18, packets_in: 0.14, woken: 2.0 });
 }
 
 #[test]
 fn one_datagram_frame_a_tick_on_two_shards() {
     let load = Load { subscribers: 50, tracks: 1, shards: 2, ..DATAGRAMS };
-    measured(load, Most { allocations: 1.3, packets: 1.1, transmits: 1.1, packets_in: 0.58 });
+    measured(load, Most { allocations: 1.3, packets: 1.1, transmits: 1.1, packets_in: 0.58, woken: 1.0 });
 }
 
 #[test]
 fn players_of_one_another() {
     let load = Load { subscribers: 20, tracks: 0, play: true, ..DATAGRAMS };
-    measured(load, Most { allocations: 0.41, packets: 0.232, transmits: 0.058, packets_in: 0.116 });
+    measured(load, Most { allocations: 0.41, packets: 0.232, transmits: 0.058, packets_in: 0.116, woken: 0.0 });
 }
 
 /// As many objects a second as for ten.
@@ -93,7 +102,7 @@ fn players_of_one_another() {
 #[ignore = "for a profile: docs/decisions/006-hot-path.md"]
 fn datagram_frames_for_six_hundred() {
     let load = Load { subscribers: 600, hz: 1, ..DATAGRAMS };
-    measured(load, Most { allocations: 0.3, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+    measured(load, Most { allocations: 0.3, packets: 0.3, transmits: 0.2, packets_in: 0.2, woken: 0.0 });
 }
 
 /// As many objects a second as for ten.
@@ -101,12 +110,12 @@ fn datagram_frames_for_six_hundred() {
 #[ignore = "for a profile: docs/decisions/006-hot-path.md"]
 fn streams_of_sixty_objects_for_six_hundred() {
     let load = Load { kind: TrackKind::Video, subscribers: 600, hz: 1, group: 60, ..DATAGRAMS };
-    measured(load, Most { allocations: 3.0, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+    measured(load, Most { allocations: 3.0, packets: 0.3, transmits: 0.2, packets_in: 0.2, woken: 0.0 });
 }
 
 #[test]
 #[ignore = "for a profile: docs/decisions/006-hot-path.md"]
 fn datagram_frames_beside_a_thousand_idle_sessions() {
     let load = Load { idle: 1000, ..DATAGRAMS };
-    measured(load, Most { allocations: 0.8, packets: 0.3, transmits: 0.2, packets_in: 0.2 });
+    measured(load, Most { allocations: 0.8, packets: 0.3, transmits: 0.2, packets_in: 0.2, woken: 0.0 });
 }

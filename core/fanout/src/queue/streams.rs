@@ -75,6 +75,20 @@ impl Queue {
         SubgroupKey { index, generation }
     }
 
+    /// Counts a whole subgroup, of one object, as sent: the caller sends it itself, past the queue. False: it is to be
+    /// opened and pushed, because something waits that may go before it.
+    pub fn pass_subgroup(&mut self, key: TrackKey, bytes: usize) -> bool {
+        let Some(index) = self.track(key).filter(|_| self.charge == 0 && self.resets.is_empty()) else { return false };
+        let track = &mut self.tracks[index];
+        if track.behind {
+            return false;
+        }
+        track.stats.pushed_frames += 1;
+        track.stats.sent_frames += 1;
+        track.stats.sent_bytes += bytes as u64;
+        true
+    }
+
     /// Gives a subgroup time-outs of its own, for what is pushed from now on and for its end.
     pub fn set_timeouts(&mut self, key: SubgroupKey, timeouts: Timeouts) {
         if let Some(index) = self.sub(key) {

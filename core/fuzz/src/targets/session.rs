@@ -408,6 +408,10 @@ impl Trial {
                 assert!(live(key), "of a dead request: {event:?}");
                 assert!(self.data.insert(*data, true).is_none(), "{data:?} again");
             }
+            Event::Whole { key, payload, .. } => {
+                assert!(live(key), "of a dead request: {event:?}");
+                assert!(payload.len() as u64 <= LIMITS.object_bytes);
+            }
             Event::Object { data, payload, .. } | Event::FetchItem { data, payload, .. } => {
                 assert_eq!(self.data.get(data), Some(&true), "after its end: {event:?}");
                 assert!(payload.len() as u64 <= LIMITS.object_bytes);

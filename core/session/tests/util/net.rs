@@ -43,6 +43,8 @@ pub struct Net {
     pub window: usize,
     /// Bytes that become visible at once.
     pub step: usize,
+    /// Most bytes that one read gives, as a packet's would.
+    pub packet: usize,
     /// The priorities that were set.
     pub priorities: BTreeMap<u64, i32>,
 }
@@ -65,6 +67,7 @@ impl Net {
             credit: [[credit; 2]; 2],
             window,
             step,
+            packet: usize::MAX,
             priorities: BTreeMap::new(),
         }
     }
@@ -223,7 +226,7 @@ impl Transport for End<'_> {
             pipe.over = true;
             return Err(ReadError::Reset(code));
         }
-        let n = pipe.visible.min(max);
+        let n = pipe.visible.min(max).min(self.net.packet);
         pipe.visible -= n;
         let bytes: Bytes = pipe.bytes.drain(..n).collect::<Vec<u8>>().into();
         let fin = pipe.fin && pipe.bytes.is_empty();
