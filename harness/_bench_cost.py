@@ -4,7 +4,7 @@
 `cost-streams-60` (10x60x20) has 60 objects in each subgroup stream, `cost-stream-a-frame` (10x30x20) one. The
 floors are raw UDP that only sends, the same bytes packed into datagrams of up to 1,100, a train a subscriber
 and tick: plain, and sealed with AES-128-GCM. A turn takes a few seconds; subjects that are not measured stand
-still meanwhile.
+still meanwhile. `shards-*` are some of these loads on a relay of one shard and on one of two.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ SECONDS: Final = 2.0
 """Of a turn."""
 ROUNDS: Final = 3
 NAMESPACE: Final = "bench/cost"
+ONE_SHARD: Final = "1 shard"
+TWO_SHARDS: Final = "2 shards"
+SHARD_ROUNDS: Final = 5
 SEALED: Final = "udp, sealed"
 """The floor with AES-128-GCM."""
 THEIRS: Final = f"{OURS} by moq-net"
@@ -229,6 +232,24 @@ def series(plays: Mapping[str, Play], setting: Setting) -> Iterator[Mapping[str,
         yield found
 
 
+@contextmanager
+def by_shards(play: Play, setting: Setting) -> Iterator[Mapping[str, Turn]]:
+    """This build's relay with one shard and with two, under the same load."""
+    with ExitStack() as stack:
+        found: dict[str, Turn] = {}
+        for name, shards in ((ONE_SHARD, 1), (TWO_SHARDS, 2)):
+            dialled = stack.enter_context(relay(Peer(OURS), shards))
+            found[name] = stack.enter_context(crowd(dialled, play)).turn
+        yield found
+
+
+def _shards(name: str, how: str, play: Play) -> Case:
+    who = f"{play.subscribers} subscribers, {play.hz:g} Hz, {play.tracks} tracks{how}"
+    about = f"relay CPU per delivered object with one shard and with two, {who}"
+    opens, reach = partial(by_shards, play), [Reach(1.1, TWO_SHARDS, ONE_SHARD)]
+    return Case(name, about, "us/object", SHARD_ROUNDS, opens, 1, "shards", reach, extra=True)
+
+
 def _case(name: str, how: str, play: Play, beside: Sequence[str], *reach: Reach) -> Case:
     who = f"{play.subscribers} subscribers, {play.hz:g} Hz, {play.tracks} tracks{how}"
     about = f"relay CPU per delivered object, {who}"
@@ -259,6 +280,10 @@ CASES: Final = (
         (others.MOQ,),
         *_than_moq(6),
     ),
+    _shards("shards-10x60x20", "", Play(10, 60, 20)),
+    _shards("shards-50x60x20", "", Play(50, 60, 20)),
+    _shards("shards-50x60x1", "", Play(50, 60, 1)),
+    _shards("shards-stream-a-frame", ", one object a stream", Play(10, 60, 20, objects=1)),
     Case(
         "subscribers",
         "relay CPU per delivered object at 12,000 objects/s in bursts of 20 tracks, by subscribers",

@@ -76,13 +76,14 @@ def module(name: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def relay(peer: Peer) -> Iterator[Peer]:
-    """The peer as something to dial: started here, unless it is one that runs already."""
+def relay(peer: Peer, shards: int = 1) -> Iterator[Peer]:
+    """The peer as something to dial: started here, of so many shards, unless it is one that runs already."""
     if peer.url:
         yield peer
         return
     environment = {LIBRARY: str(peer.library)} if peer.library is not None else {}
-    with program(module("harness._bench_relay"), f"the relay of {peer.name}", environment) as running:
+    command = module("harness._bench_relay", f"{shards}")
+    with program(command, f"the relay of {peer.name}", environment) as running:
         url, sha256 = running.said().split()
         yield Peer(peer.name, url, sha256, peer.token, running.pid)
 

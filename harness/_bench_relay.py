@@ -1,4 +1,4 @@
-"""An open relay in a process of its own, to be measured: `python -m harness._bench_relay`.
+"""An open relay in a process of its own, to be measured: `python -m harness._bench_relay [SHARDS]`.
 
 Prints its URL and its certificate's hash. The end of standard input ends it.
 """
@@ -14,7 +14,8 @@ def main() -> None:
     """Run until standard input ends."""
     certificate = transport.credentials.make_certificate()
     config = transport.RelayConfig(certificate.certificate, certificate.key, open_scope="")
-    with transport.Node(config) as node:
+    options = transport.NodeOptions(shards=int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    with transport.Node(config, options=options) as node:
         print(f"moqt://{node.address}", certificate.sha256, flush=True)
         sys.stdin.read()
 

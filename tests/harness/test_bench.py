@@ -257,6 +257,17 @@ def test_cost_of_this_build(native: Path, objects: int) -> None:
         assert 0 < told[""] < 1e6
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="CPU time of other processes is read from /proc")
+def test_cost_of_a_second_shard(native: Path) -> None:
+    with _bench_cost.by_shards(_bench_cost.Play(3, 60, 2, seconds=0.3), Setting()) as subjects:
+        assert list(subjects) == [_bench_cost.ONE_SHARD, _bench_cost.TWO_SHARDS]
+        for turn in subjects.values():
+            end = time.monotonic() + 15
+            while not (told := turn()):
+                assert time.monotonic() < end
+            assert 0 < told[""] < 1e6
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory of other processes is read from /proc")
 def test_sessions_of_this_build(native: Path) -> None:
     with relay(Peer(OURS)) as ours, contextlib.ExitStack() as stack:

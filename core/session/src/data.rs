@@ -91,12 +91,23 @@ impl Session {
         }
     }
 
-    /// The peer has begun a one-way stream. One that came whole, with a single object, needs no state.
+    /// The peer has begun a one-way stream. The control stream, and one that came whole with a single object, need no
+    /// state here.
     pub(crate) fn begin_data(&mut self, id: StreamId, transport: &mut dyn Transport) {
+        if self.over {
+            return;
+        }
         let mut first = None;
-        if self.ready() && !self.full() && !self.over {
-            match read_first(id, transport) {
-                Ok(chunk) if chunk.fin && self.take_whole(&chunk.bytes) => return,
+        let ready = self.ready();
+        if !(ready && self.full()) {
+            match if ready { read_first(id, transport) } else { transport.read(id, PEEK) } {
+                Ok(chunk) if ready && chunk.fin && self.take_whole(&chunk.bytes) => return,
+                Ok(chunk) if !ready && matches!(UniStream::decode(&chunk.bytes), Ok(Some((UniStream::Setup, _)))) => {
+                    if let Err(fault) = self.make_control(id, &chunk, transport) {
+                        self.fail(fault);
+                    }
+                    return;
+                }
                 Ok(chunk) => first = Some(chunk),
                 Err(ReadError::Blocked) => {}
                 Err(ReadError::Reset(_) | ReadError::Gone) => return,
@@ -165,7 +176,13 @@ impl Session {
                 Stage::Discard => {}
                 Stage::Start => match UniStream::decode(state.assembly.unread())? {
                     None => {}
-                    Some((UniStream::Setup, _)) => return self.make_control(key, id, transport),
+                    Some((UniStream::Setup, _)) => {
+                        let Some(mut state) = self.data.remove(key) else { return Ok(()) };
+                        self.tally.data_streams -= 1;
+                        self.tally.assembly -= state.assembly.held();
+                        let all = Chunk { bytes: state.assembly.take_unread(), fin: state.finished };
+                        return self.make_control(id, &all, transport);
+                    }
                     Some(_) if !ready => {
                         self.put_off(id);
                         return Ok(());
@@ -215,12 +232,9 @@ impl Session {
     }
 
     /// The stream is the peer's control stream, with what was read of it.
-    fn make_control(&mut self, key: Key, id: StreamId, transport: &mut dyn Transport) -> Result<(), Fault> {
-        let Some(mut state) = self.data.remove(key) else { return Ok(()) };
-        self.tally.data_streams -= 1;
-        self.tally.assembly -= state.assembly.held();
-        self.found_control(id, &state.assembly.take_unread())?;
-        if state.finished {
+    fn make_control(&mut self, id: StreamId, all: &Chunk, transport: &mut dyn Transport) -> Result<(), Fault> {
+        self.found_control(id, &all.bytes)?;
+        if all.fin {
             return Err(Fault::violation("the control stream was closed"));
         }
         self.read_control(id, transport)

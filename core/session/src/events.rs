@@ -56,6 +56,13 @@ impl Events {
         self.queue.is_empty()
     }
 
+    /// Gives back what an empty queue holds.
+    pub fn release(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
+
     pub fn pop(&mut self) -> Option<Queued> {
         let event = self.queue.pop_front();
         if event.is_none() && self.queue.capacity() > KEEP {
@@ -81,7 +88,12 @@ impl Session {
 
     fn deliver_other(&mut self, event: Event) -> Option<Event> {
         let wanted = match &event {
-            Event::Setup(_) | Event::Goaway { .. } | Event::Fatal { .. } => true,
+            Event::Setup(_) => {
+                // Many a session says nothing more for long.
+                self.events.release();
+                true
+            }
+            Event::Goaway { .. } | Event::Fatal { .. } => true,
             Event::Request { key, .. }
             | Event::Accepted { key, .. }
             | Event::Update { key, .. }
