@@ -173,6 +173,22 @@ fn a_full_queue_drops_the_least_important_and_of_these_the_oldest() {
 }
 
 #[test]
+fn a_large_frame_displaces_more_than_half_of_what_is_queued() {
+    let room = 10 * (2 + ENTRY_COST);
+    let mut queue = Queue::new(Limits { session_bytes: room, track_bytes: room, ..LIMITS });
+    let (small, large) = (queue.add_track(config(6)), queue.add_track(config(5)));
+    for group in 0..10 {
+        queue.push_frame(small, frame(group, 0, &format!("b{group}")), 0);
+    }
+    let parts: Vec<String> = (0..8).map(|part| format!("a{part}")).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    assert_eq!(queue.push_frame(large, frame_of(0, 0, &parts), 0), Fate::Queued);
+    assert_eq!(drain(&mut queue, 0), "a0 a1 a2 a3 a4 a5 a6 a7 b8 b9");
+    assert_eq!(dropped(&queue.stats(small), DropReason::NoRoom), 8);
+    adds_up(&queue);
+}
+
+#[test]
 fn a_track_over_its_bound_drops_its_own() {
     let mut queue = Queue::new(Limits { track_bytes: 2 * (2 + ENTRY_COST), ..LIMITS });
     let (one, two) = (queue.add_track(config(5)), queue.add_track(config(250)));

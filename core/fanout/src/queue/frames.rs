@@ -279,12 +279,10 @@ impl Queue {
                 _ => return false,
             }
         }
-        if self.charge + need <= session_bytes {
-            return true;
-        }
-        self.crowd();
         let mine = importance(self.tracks[track].config.subscriber_priority, priority);
         while self.charge + need > session_bytes {
+            // Again after each: what is large may need more than half of the session.
+            self.crowd();
             let frame = self.victims.top().filter(|((Reverse(other), _), _)| *other >= mine);
             let stream = self.stream_victims.top().filter(|((Reverse(other), _), _)| *other > mine);
             match (frame, stream) {
