@@ -149,6 +149,31 @@ def test_a_header_that_nests_too_deep_is_malformed() -> None:
     assert reason(Verifier(PUBLIC), deep + b".e30.x") == Reason.MALFORMED_TOKEN
 
 
+def test_a_part_of_a_token_has_one_text_and_may_be_padded() -> None:
+    clock = Clock()
+    verifier = Verifier(PUBLIC, clock=clock)
+    head, body, tail = signed(clock, {}).split(b".")
+    assert len(tail) == 86  # 64 bytes: the last character has four bits that say nothing
+    for bad in (tail[:-1] + b"_", tail[:43] + b"+" + tail[44:], tail[:43] + b"\n" + tail[43:], tail + b"="):
+        assert reason(verifier, b".".join((head, body, bad))) == Reason.MALFORMED_TOKEN
+    assert reason(verifier, b".".join((head + b"\n", body, tail))) == Reason.MALFORMED_TOKEN
+    assert verifier.verify(b".".join((head, body, tail + b"==")), "/", "p1").peer_id == "c7"
+
+
+@pytest.mark.parametrize(
+    "header", [{"crit": ["exp"]}, {"crit": ["b64"], "b64": True}, {"b64": False}], ids=str
+)
+def test_a_header_that_asks_for_more_than_is_known_is_refused(header: dict[str, Any]) -> None:
+    clock = Clock()
+    verifier = Verifier(PUBLIC, clock=clock)
+    head, body = part({"alg": "ES256", **header}), part({**GOOD, "exp": clock.now + 60})
+    key = serialization.load_pem_private_key(KEY, None)
+    algorithm = jwt.get_algorithm_by_name("ES256")
+    tail = algorithm.sign(f"{head}.{body}".encode(), key)
+    token = f"{head}.{body}.".encode() + base64.urlsafe_b64encode(tail).rstrip(b"=")
+    assert reason(verifier, token) == Reason.MALFORMED_TOKEN
+
+
 def test_an_unsigned_token_never_holds() -> None:
     clock = Clock()
     claims = part({**GOOD, "exp": clock.now + 60})
