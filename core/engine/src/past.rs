@@ -1,7 +1,7 @@
 //! What is kept of a track's recent objects, bounded in bytes, for those who ask for the past.
 //!
 //! What was evicted, or never came, is unknown: [`Past::covers`] says whether a range is known whole, object by object.
-//! A group is known to its end only if its stream ended with all its objects. Of tracks of datagrams, and of those whose
+//! A group is known to its end only if each of its streams ended with all its objects. Of tracks of datagrams, and of those whose
 //! newest frame alone counts, the newest group is kept. What was fetched for one who asked is kept apart (`fetched`): so
 //! neither what is live nor what is asked for displaces the other.
 
@@ -16,6 +16,9 @@ use crate::fetched::{after, Fetched};
 /// What an object counts beside its own bytes: its places in maps that are half full, and its bytes' own headers
 /// (`tests/hot/kept.rs`).
 const OBJECT_COST: usize = 272;
+
+/// Subgroups cut short that are remembered; the groups of those forgotten, and all before them, count as cut.
+const CUT_MAX: usize = 64;
 
 /// An object as it came.
 #[derive(Debug, Clone)]
@@ -51,6 +54,10 @@ pub(crate) struct Past {
     bytes: usize,
     /// Groups that ended with all their objects, of which the last is here.
     whole: BTreeSet<u64>,
+    /// Groups and subgroups that were cut short, and have not been brought to their end since.
+    cut: BTreeSet<(u64, u64)>,
+    /// Groups before this one count as cut.
+    cut_before: u64,
     fetched: Fetched,
 }
 
@@ -103,7 +110,7 @@ impl Past {
 
     /// Forgets the objects that came before `since`: their publisher does not allow that they are served any more.
     pub(crate) fn expire(&mut self, since: Time) {
-        let Past { objects, bytes, whole, fetched } = self;
+        let Past { objects, bytes, whole, fetched, .. } = self;
         fetched.expire(since);
         objects.retain(|location, kept| {
             let stays = kept.came >= since;
@@ -135,11 +142,28 @@ impl Past {
         }
     }
 
-    /// A group has ended with all its objects.
-    pub(crate) fn ended(&mut self, group: u64) {
-        if self.last_of(group).is_some() {
+    /// A subgroup was cut short: where its group ends is unknown, however its other subgroups end.
+    pub(crate) fn cut(&mut self, group: u64, subgroup: u64) {
+        self.whole.remove(&group);
+        self.cut.insert((group, subgroup));
+        if self.cut.len() > CUT_MAX {
+            let oldest = self.cut.pop_first();
+            self.cut_before = oldest.map_or(0, |(group, _)| group.saturating_add(1));
+        }
+    }
+
+    /// A subgroup that may have been cut before has come to its end.
+    pub(crate) fn mended(&mut self, group: u64, subgroup: u64) {
+        self.cut.remove(&(group, subgroup));
+    }
+
+    /// The last of a group's subgroups has ended; whether each ended with all its objects.
+    pub(crate) fn ended(&mut self, group: u64) -> bool {
+        let cut = group < self.cut_before || self.cut.range((group, 0)..=(group, u64::MAX)).next().is_some();
+        if !cut && self.last_of(group).is_some() {
             self.whole.insert(group);
         }
+        !cut
     }
 
     /// A further subgroup of a group begins: it has not ended after all.
@@ -308,6 +332,22 @@ mod tests {
         past.keep(at(6, 1), kept(b"1234"), 2 * (4 + OBJECT_COST));
         assert!(!past.is_over(5) && !past.covers(at(5, 0), at(6, 0)), "all of it");
         assert!(past.covers(at(5, 0), at(5, 1)) && past.covers(at(6, 0), at(6, 1)));
+    }
+
+    #[test]
+    fn a_group_of_which_a_subgroup_was_cut_is_never_whole() {
+        let mut past = past(&[(5, 0), (5, 1), (6, 0)], 1 << 20);
+        past.cut(5, 1);
+        assert!(!past.ended(5) && past.ended(6));
+        assert!(!past.covers(at(5, 0), at(6, 0)));
+        past.mended(5, 1);
+        assert!(past.ended(5) && past.covers(at(5, 0), at(6, 0)));
+        // What is remembered is bounded; what is not counts as cut.
+        for group in 10..11 + CUT_MAX as u64 {
+            past.cut(group, 0);
+        }
+        assert_eq!(past.cut.len(), CUT_MAX);
+        assert!(!past.ended(10) && !past.ended(11) && past.ended(11 + CUT_MAX as u64));
     }
 
     #[test]

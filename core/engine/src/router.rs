@@ -297,17 +297,21 @@ impl Engine {
         }
         // A group of several subgroups has ended with the last of them.
         let last = track.groups.values().all(|other| other.header.group != number);
-        if end == DataEnd::Fin {
-            if last {
-                track.past.ended(number);
-            }
-            if let Some(object) = group.last_object.filter(|_| group.header.end_of_group) {
-                track.ends.saw(Location { group: number, object }, None, true);
+        let subgroup = subgroup_number(group.header.subgroup, u64::MAX);
+        match (end, group.last_object) {
+            (DataEnd::Reset(_), _) => track.past.cut(number, subgroup),
+            (DataEnd::Fin, None) => {}
+            (DataEnd::Fin, Some(object)) => {
+                track.past.mended(number, subgroup);
+                if group.header.end_of_group {
+                    track.ends.saw(Location { group: number, object }, None, true);
+                }
             }
         }
+        let whole = last && track.past.ended(number);
         self.end_ranges(id);
         if last {
-            self.group_ended(id, number, end == DataEnd::Fin, None, now);
+            self.group_ended(id, number, whole, None, now);
         }
     }
 

@@ -292,6 +292,11 @@ impl Peer {
         }
     }
 
+    /// Cuts a subgroup short.
+    pub fn cut(&mut self, id: StreamId, code: u64) {
+        Quic(&mut self.quic).reset(id, code);
+    }
+
     /// Answers a FETCH whose answer ends at `end`: FETCH_OK, and a stream of these elements, each payload of eight bytes. It
     /// ends with them if `fin`.
     pub fn answer_fetch(&mut self, key: RequestKey, end: Location, items: &[FetchItem], fin: bool) {

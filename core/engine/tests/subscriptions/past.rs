@@ -338,3 +338,36 @@ fn a_group_of_several_subgroups_is_whole_with_the_last_of_them() {
         assert!(fetching.asked().is_some(), "{profile:?}");
     }
 }
+
+/// A subgroup was cut while another was open: where the group ends stays unknown, whatever the others bring.
+#[test]
+fn a_group_of_which_a_subgroup_was_cut_is_not_whole() {
+    for profile in DRAFTS {
+        for later in [false, true] {
+            let mut fetching = Fetching::new(profile);
+            let open = fetching.room.open(5, &[0]);
+            let cut = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[1], false);
+            fetching.room.run();
+            if later {
+                fetching.room.more(open, 0, &[2], true);
+            }
+            fetching.room.world.peer(PUBLISHER).cut(cut, 7);
+            fetching.room.run();
+            if later {
+                // One that begins when the group seemed over.
+                let late = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 2, 9, &[3], false);
+                fetching.room.more(late, 3, &[4], true);
+            } else {
+                fetching.room.more(open, 0, &[2], true);
+            }
+            fetching.room.open(6, &[0]);
+            fetching.ask(at(5, 0), at(6, 0));
+            assert!(fetching.asked().is_some(), "{profile:?} {later}");
+            assert_eq!(fetching.kept(at(5, 0), at(5, 2)), [(5, 0), (5, 1), (5, 2)], "{profile:?} {later}");
+            // The same subgroup again, to its end.
+            let again = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[5], false);
+            fetching.room.more(again, 5, &[6], true);
+            assert_eq!(fetching.kept(at(5, 5), at(6, 0)), [(5, 5), (5, 6), (6, 0)], "{profile:?} {later}");
+        }
+    }
+}
