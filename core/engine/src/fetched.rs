@@ -22,7 +22,7 @@ pub(crate) fn after(location: Location) -> Location {
 }
 
 /// The location before, if there is one.
-fn before(location: Location) -> Option<Location> {
+pub(crate) fn before(location: Location) -> Option<Location> {
     match location.object.checked_sub(1) {
         Some(object) => Some(Location { object, ..location }),
         None => location.group.checked_sub(1).map(|group| Location { group, object: u64::MAX }),

@@ -8,6 +8,7 @@ use cc_wire::{codes, FetchItem, FetchObject, FetchPrior, Gap, GroupOrder, Locati
 use super::{queue_config, told, Answer, Answering, Origin, Purpose, Step, ANSWER_BYTES, ITEM_COST};
 use crate::api::{Time, TrackId};
 use crate::conn::{ConnIndex, Role, SinkRef};
+use crate::fetched::before;
 use crate::router::joined;
 use crate::selection::Selection;
 use crate::sinks::told_properties;
@@ -97,7 +98,7 @@ impl Engine {
             GroupOrder::Descending if start.group < end.group => Location { group: end.group, object: 0 },
             _ => start,
         };
-        let origin = Origin::Kept { track: id, from: start.group, next: Some(next), end, gap };
+        let origin = Origin::Kept { track: id, next: Some(next), gap };
         self.serving.insert((conn, queue), Answer { answering, origin });
         self.continue_answer(conn, queue, now);
     }
@@ -127,9 +128,7 @@ impl Engine {
                 return;
             }
             let step = match &mut answer.origin {
-                Origin::Kept { track, from, next, end, gap } => {
-                    kept_step(self.tracks.get(track), *from, next, (*end, *gap), &answer.answering)
-                }
+                Origin::Kept { track, next, gap } => kept_step(self.tracks.get(track), next, *gap, &answer.answering),
                 Origin::Publisher { waiting, bytes, ended } => match (waiting.pop_front(), *ended) {
                     (Some((item, payload)), _) => {
                         *bytes = bytes.saturating_sub(payload.len() + ITEM_COST);
@@ -198,45 +197,52 @@ impl Engine {
     }
 }
 
-/// The next element of an answer from what is kept here; what is not is a `gap`.
-fn kept_step(
-    track: Option<&Track>,
-    from: u64,
-    next: &mut Option<Location>,
-    (end, gap): (Location, Gap),
-    answering: &Answering,
-) -> Step {
+/// The next element of an answer from what is kept here; what is neither here nor known not to exist is a `gap`, told
+/// before what follows it in the answer's order.
+fn kept_step(track: Option<&Track>, next: &mut Option<Location>, gap: Gap, answering: &Answering) -> Step {
     let Some(track) = track else { return Step::End(false) };
-    let ascending = answering.order == GroupOrder::Ascending;
-    while let Some(start) = *next {
-        let last = if ascending { end } else { Location { group: start.group, object: u64::MAX }.min(end) };
-        let Some((location, kept)) = track.past.range(start, last).next() else {
-            let before = track.past.group_before(start.group).filter(|group| *group >= from && !ascending);
-            *next = before.map(|group| Location { group, object: 0 });
-            if ascending && !track.past.covers(start, end) {
-                return Step::Item(FetchItem::End { gap, location: end }, Bytes::new());
+    let Selection { start, end, .. } = answering.selection;
+    let unknown = |location| Step::Item(FetchItem::End { gap, location }, Bytes::new());
+    while let Some(from) = *next {
+        let last = match answering.order {
+            GroupOrder::Ascending => end,
+            GroupOrder::Descending => Location { group: from.group, object: u64::MAX }.min(end),
+        };
+        if let Some((location, kept)) = track.past.range(from, last).next() {
+            if let Some(missing) = before(*location).filter(|_| from < *location && !track.past.covers(from, *location))
+            {
+                *next = Some(*location);
+                return unknown(missing);
+            }
+            *next = Some(Location { group: location.group, object: location.object.saturating_add(1) });
+            let object = FetchObject {
+                location: *location,
+                subgroup: kept.subgroup,
+                priority: kept.priority,
+                properties: kept.properties.clone(),
+                payload_len: kept.payload.len() as u64,
+            };
+            return Step::Item(FetchItem::Object(object), kept.payload.clone());
+        }
+        let rest_known = track.past.covers(from, last);
+        if answering.order == GroupOrder::Ascending {
+            *next = None;
+            if !rest_known {
+                return unknown(end);
             }
             continue;
-        };
-        // What is neither here nor known not to exist is told to be unknown, before what follows it.
-        if ascending && start < *location && !track.past.covers(start, *location) {
-            let last = match location.object.checked_sub(1) {
-                Some(object) => Location { group: location.group, object },
-                None => Location { group: location.group.saturating_sub(1), object: u64::MAX },
-            };
-            *next = Some(*location);
-            return Step::Item(FetchItem::End { gap, location: last }, Bytes::new());
         }
-        let after = Location { group: location.group, object: location.object.saturating_add(1) };
-        *next = Some(after).filter(|after| *after <= end || !ascending);
-        let object = FetchObject {
-            location: *location,
-            subgroup: kept.subgroup,
-            priority: kept.priority,
-            properties: kept.properties.clone(),
-            payload_len: kept.payload.len() as u64,
-        };
-        return Step::Item(FetchItem::Object(object), kept.payload.clone());
+        // Between this group and the next one that is here, in descending order, lie those that are not.
+        let below = track.past.group_before(from.group).filter(|group| *group >= start.group);
+        let low = below.map_or(start, |group| Location { group: group.saturating_add(1), object: 0 });
+        let high = from.group.checked_sub(1).map(|group| Location { group, object: u64::MAX });
+        *next = below.map(|group| Location { group, object: 0 }.max(start));
+        if high.is_some_and(|high| low < high && !track.past.covers(low, high)) {
+            return unknown(Location { group: low.group, object: u64::MAX });
+        }
+        if !rest_known {
+            return unknown(last);
+        }
     }
     Step::End(true)
 }

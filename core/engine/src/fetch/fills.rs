@@ -100,8 +100,9 @@ impl Engine {
                 self.with_session(conn, |session| session.accept(passing.request, reply));
             }
             if let Some(answer) = self.serving.get_mut(&(conn, queue)) {
+                let location = answer.answering.last();
                 if let Origin::Publisher { waiting, ended, .. } = &mut answer.origin {
-                    waiting.push_back((FetchItem::End { gap: Gap::TimedOut, location: passing.asked }, Bytes::new()));
+                    waiting.push_back((FetchItem::End { gap: Gap::TimedOut, location }, Bytes::new()));
                     *ended = Some(true);
                 }
             }

@@ -10,6 +10,8 @@ mod fills;
 mod keeping;
 mod ours;
 
+use keeping::Way;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -63,8 +65,8 @@ struct Answering {
 /// Where an answer's objects come from, as far as it has come.
 #[derive(Debug)]
 enum Origin {
-    /// From what is kept here of a track: the first group asked for, what is next, and the end.
-    Kept { track: TrackId, from: u64, next: Option<Location>, end: Location, gap: Gap },
+    /// From what is kept here of a track: what is next, and what it is to be called that is not here.
+    Kept { track: TrackId, next: Option<Location>, gap: Gap },
     /// From its publisher: elements that wait for room, their bytes, and whether it has ended (with all it had).
     Publisher { waiting: VecDeque<(FetchItem, Bytes)>, bytes: usize, ended: Option<bool> },
 }
@@ -89,8 +91,8 @@ pub(crate) struct Passing {
     track: TrackId,
     /// The last object that came.
     last: Option<Location>,
-    /// Up to here all that came is kept for the next who asks, or known not to exist; none: nothing more is kept.
-    known: Option<Location>,
+    /// How far what came is kept for the next who asks, or known not to exist; none: nothing more is kept.
+    known: Option<Way>,
     /// Where the publisher says that its answer ends.
     end: Option<Location>,
     /// FETCH_OK, not passed on yet: of a whole group, the end is known when its objects have come.
@@ -140,6 +142,15 @@ enum Step {
 }
 
 impl Answering {
+    /// The last location of the answer, in its order of groups.
+    fn last(&self) -> Location {
+        let Selection { start, end, .. } = self.selection;
+        match self.order {
+            GroupOrder::Ascending => end,
+            GroupOrder::Descending => Location { group: start.group, object: u64::MAX }.min(end),
+        }
+    }
+
     /// Whether an object passes the filters asked for.
     fn wants(&self, object: &FetchObject) -> bool {
         let FetchObject { location, subgroup, priority, ref properties, .. } = *object;

@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use cc_session::{DataEnd, DataKey, Fetch, Refusal, Reply, Request, RequestKey};
 use cc_wire::{
-    codes, FetchEnd, FetchItem, FetchKind, FetchObject, Filter, Gap, GroupOrder, Location, Params, Properties,
-    TrackName,
+    codes, FetchEnd, FetchItem, FetchKind, FetchObject, Filter, Gap, Location, Params, Properties, TrackName,
 };
 
-use super::{told, Answer, Answering, Origin, Passing, Purpose, ITEM_COST};
+use super::{told, Answer, Answering, Origin, Passing, Purpose, Way, ITEM_COST};
 use crate::api::{Delivery, SubscriptionId, Time, TrackId};
 use crate::conn::{ConnIndex, Role};
 use crate::limits::Limit;
@@ -34,7 +33,7 @@ impl Engine {
             _ => Filter::ObjectRange { start, end },
         };
         let hops = self.hops_onward(publisher, answering.asked.hops.as_deref().unwrap_or_default());
-        let known = (id != 0 && answering.order == GroupOrder::Ascending).then_some(start);
+        let known = (id != 0).then(|| Way::new(answering.order, start, end));
         let params = Params { filter: Some(filter), group_order: Some(answering.order), hops, ..Params::default() };
         let request = Request::Fetch(Fetch { kind: FetchKind::Standalone(name), params });
         match self.request(publisher, request, Role::OurFetch, now) {
@@ -297,13 +296,13 @@ impl Engine {
     /// A FETCH of ours has come to its end: with its objects, or refused, or cut short.
     pub(crate) fn fetch_over(&mut self, at: ConnIndex, key: RequestKey, complete: bool, now: Time) {
         match self.fetches.remove(&(at, key)) {
-            Some(Purpose::PassOn(Passing { conn, queue, asked, .. })) => {
+            Some(Purpose::PassOn(Passing { conn, queue, .. })) => {
                 if let Some(answer) = self.serving.get_mut(&(conn, queue)) {
-                    let fill = answer.answering.fill;
+                    let (fill, location) = (answer.answering.fill, answer.answering.last());
                     if let Origin::Publisher { waiting, ended, .. } = &mut answer.origin {
                         if fill && !complete && ended.is_none() {
                             // A fill says in its stream what could not be had.
-                            waiting.push_back((FetchItem::End { gap: Gap::Unknown, location: asked }, Bytes::new()));
+                            waiting.push_back((FetchItem::End { gap: Gap::Unknown, location }, Bytes::new()));
                         }
                         ended.get_or_insert(complete || fill);
                     }

@@ -297,9 +297,9 @@ impl Peer {
         Quic(&mut self.quic).reset(id, code);
     }
 
-    /// Answers a FETCH whose answer ends at `end`: FETCH_OK, and a stream of these elements, each payload of eight bytes. It
-    /// ends with them if `fin`.
-    pub fn answer_fetch(&mut self, key: RequestKey, end: Location, items: &[FetchItem], fin: bool) {
+    /// Answers a FETCH whose answer ends at `end`: FETCH_OK, and a stream of these elements, each payload of eight bytes, in
+    /// this order of groups. It ends with them if `fin`.
+    pub fn answer_fetch(&mut self, key: RequestKey, end: Location, order: GroupOrder, items: &[FetchItem], fin: bool) {
         let request_id = self.session.request_id(key).unwrap();
         let end = FetchEnd { group: end.group, object: Some(end.object).filter(|object| *object < u64::MAX >> 11) };
         let (params, properties) = (Params::default(), Properties::default());
@@ -311,7 +311,7 @@ impl Peer {
         UniStream::Fetch { request_id }.encode(&mut bytes);
         let mut prior = FetchPrior::default();
         for item in items {
-            item.encode(self.profile, GroupOrder::Ascending, &mut prior, &mut bytes).unwrap();
+            item.encode(self.profile, order, &mut prior, &mut bytes).unwrap();
             if let FetchItem::Object(object) = item {
                 bytes.extend_from_slice(&object.location.object.to_le_bytes());
             }

@@ -1,7 +1,9 @@
 //! The past of a track: fills, joining FETCHes, what is kept, and what is asked of the publisher.
 
 use cc_session::{Event, Request, RequestKey};
-use cc_wire::{codes, property, FetchItem, FetchObject, Filter, Gap, Location, Params, Profile, Properties};
+use cc_wire::{
+    codes, property, FetchItem, FetchObject, Filter, Gap, GroupOrder, Location, Params, Profile, Properties,
+};
 
 use crate::room::{at, filtered, name, newest, Room, ALIAS, DRAFTS, LATER, PUBLISHER};
 
@@ -170,6 +172,7 @@ type Missing = Vec<(Gap, Location)>;
 struct Fetching {
     room: Room,
     reader: usize,
+    order: GroupOrder,
 }
 
 impl Fetching {
@@ -177,21 +180,30 @@ impl Fetching {
         let mut room = Room::plain(profile);
         let reader = room.subscriber();
         room.subscribe(reader, Params::default());
-        Fetching { room, reader }
+        Fetching { room, reader, order: GroupOrder::Ascending }
+    }
+
+    /// The newest group first.
+    fn descending(profile: Profile) -> Fetching {
+        Fetching { order: GroupOrder::Descending, ..Fetching::new(profile) }
     }
 
     /// Asks for a range; none of what was heard before is left.
     fn ask(&mut self, start: Location, end: Location) -> RequestKey {
-        let Fetching { room, reader } = self;
+        self.ask_within(start, end, None)
+    }
+
+    fn ask_within(&mut self, start: Location, end: Location, fill_timeout: Option<u64>) -> RequestKey {
+        let Fetching { room, reader, order } = self;
         room.world.peer(*reader).take();
         let kind = cc_wire::FetchKind::Standalone(name());
         let filter = match end.object {
             u64::MAX => Filter::AbsoluteRange { start, end_group: end.group },
             _ => Filter::ObjectRange { start, end },
         };
+        let params = Params { group_order: Some(*order), fill_timeout, ..filtered(filter) };
         let now = room.world.now;
-        let key =
-            room.world.peer(*reader).ask(Request::Fetch(cc_session::Fetch { kind, params: filtered(filter) }), now);
+        let key = room.world.peer(*reader).ask(Request::Fetch(cc_session::Fetch { kind, params }), now);
         room.run();
         key
     }
@@ -218,9 +230,15 @@ impl Fetching {
     fn passed_on(&mut self, start: Location, end: Location, items: &[FetchItem]) -> RequestKey {
         let key = self.ask(start, end);
         let asked = self.asked().unwrap_or_else(|| panic!("{:?}: the publisher is asked", self.room.profile));
-        self.room.world.peer(PUBLISHER).answer_fetch(asked, end, items, true);
+        self.room.world.peer(PUBLISHER).answer_fetch(asked, end, self.order, items, true);
         self.room.run();
         key
+    }
+
+    /// A range of which what is here is told: there is no time to ask the publisher.
+    fn at_once(&mut self, start: Location, end: Location) -> (Vec<(u64, u64)>, Missing) {
+        let key = self.ask_within(start, end, Some(0));
+        self.got(key)
     }
 
     /// A range that comes from what is kept.
@@ -288,7 +306,8 @@ fn what_is_unknown_is_not_kept_as_if_it_did_not_exist() {
         // An answer that is cut short tells nothing of what it has not come to.
         let key = fetching.ask(at(2, 0), at(2, 5));
         let asked = fetching.asked().unwrap();
-        fetching.room.world.peer(PUBLISHER).answer_fetch(asked, at(2, 5), &[object(2, 1)], false);
+        let order = fetching.order;
+        fetching.room.world.peer(PUBLISHER).answer_fetch(asked, at(2, 5), order, &[object(2, 1)], false);
         fetching.room.run();
         fetching.room.world.peer(fetching.reader).session.cancel(key, codes::stream_reset::CANCELLED).unwrap();
         fetching.room.run();
@@ -369,5 +388,92 @@ fn a_group_of_which_a_subgroup_was_cut_is_not_whole() {
             fetching.room.more(again, 5, &[6], true);
             assert_eq!(fetching.kept(at(5, 5), at(6, 0)), [(5, 5), (5, 6), (6, 0)], "{profile:?} {later}");
         }
+    }
+}
+
+/// The newest group first: what is not here is told where it would have come, each draft's way.
+#[test]
+fn what_is_unknown_is_told_in_descending_order_too() {
+    for profile in DRAFTS {
+        let mut fetching = Fetching::descending(profile);
+        // Of group 5 the head is missing, 6 and 7 are not here, 8 is open.
+        fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 0, 9, &[2, 3], true);
+        fetching.room.run();
+        fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 8, 0, 9, &[0, 2], false);
+        fetching.room.run();
+        let gap = if profile > Profile::D18 { Gap::TimedOut } else { Gap::Unknown };
+        let told = |gaps: &[Location]| gaps.iter().map(|location| (gap, *location)).collect::<Missing>();
+        let gaps = told(&[at(8, 1), at(6, u64::MAX), at(5, 1), at(3, u64::MAX)]);
+        let all = vec![(8, 0), (8, 2), (5, 2), (5, 3)];
+        assert_eq!(fetching.at_once(at(3, 1), at(8, u64::MAX)), (all, gaps), "{profile:?}");
+        // From its third object on group 5 is whole.
+        let all = vec![(5, 2), (5, 3)];
+        assert_eq!(fetching.at_once(at(5, 2), at(5, u64::MAX)), (all, vec![]), "{profile:?}");
+        // Nothing is here.
+        let gaps = told(&[at(2, u64::MAX)]);
+        assert_eq!(fetching.at_once(at(2, 0), at(3, u64::MAX)), (vec![], gaps), "{profile:?}");
+    }
+}
+
+#[test]
+fn what_is_fetched_newest_first_is_kept_too() {
+    for profile in DRAFTS {
+        let mut fetching = Fetching::descending(profile);
+        fetching.room.open(9, &[0]);
+        let items = [object(5, 1), object(3, 0), object(3, 2), missing(Gap::Unknown, 2, 0), object(2, 1), object(1, 4)];
+        let all = vec![(5, 1), (3, 0), (3, 2), (2, 1), (1, 4)];
+        let key = fetching.passed_on(at(1, 1), at(5, u64::MAX), &items);
+        assert_eq!(fetching.got(key), (all, vec![(Gap::Unknown, at(2, 0))]), "{profile:?}");
+        assert_eq!(fetching.kept(at(4, 0), at(5, u64::MAX)), [(5, 1)], "{profile:?}");
+        assert_eq!(fetching.kept(at(3, 0), at(3, 2)), [(3, 0), (3, 2)], "{profile:?}");
+        assert_eq!(fetching.kept(at(1, 1), at(1, u64::MAX)), [(1, 4)], "{profile:?}");
+        assert_eq!(fetching.kept(at(2, 1), at(2, u64::MAX)), [(2, 1)], "{profile:?}");
+        for (start, end) in [(at(3, 3), at(3, 9)), (at(2, 0), at(2, 1)), (at(1, 0), at(1, 4)), (at(5, 1), at(6, 0))] {
+            fetching.ask(start, end);
+            assert!(fetching.asked().is_some(), "{profile:?} {start:?} {end:?}");
+        }
+        // An answer that ends before what was asked for says nothing of what is beyond.
+        let key = fetching.ask(at(6, 0), at(8, u64::MAX));
+        let asked = fetching.asked().unwrap();
+        fetching.room.world.peer(PUBLISHER).answer_fetch(asked, at(6, 3), fetching.order, &[object(6, 3)], true);
+        fetching.room.run();
+        assert_eq!(fetching.got(key).0, [(6, 3)], "{profile:?}");
+        assert_eq!(fetching.kept(at(6, 0), at(6, 3)), [(6, 3)], "{profile:?}");
+        for (start, end) in [(at(6, 4), at(6, 5)), (at(7, 0), at(7, 1))] {
+            fetching.ask(start, end);
+            assert!(fetching.asked().is_some(), "{profile:?} {start:?} {end:?}");
+        }
+    }
+}
+
+/// A fill whose publisher does not answer in time is told to be missing to its last location in the order asked for.
+#[test]
+fn a_fill_newest_first_that_runs_out_of_time_is_told_to_its_end() {
+    for profile in LATER {
+        let mut room = Room::plain(profile);
+        let first = room.subscriber();
+        room.subscribe(first, Params::default());
+        room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 0, 9, &[2, 3], true);
+        room.group(6, &[0]);
+        let reader = room.subscriber();
+        let fill = Params {
+            fill_timeout: Some(5_000),
+            group_order: Some(GroupOrder::Descending),
+            ..filtered(Filter::GroupsBack(2))
+        };
+        let key = room.subscribe(reader, Params { fill: Some(Box::new(fill)), ..filtered(Filter::NextObject) });
+        let asked = room.world.peer(PUBLISHER).take().into_iter().find_map(|event| match event {
+            Event::Request { key, request: Request::Fetch(_) } => Some(key),
+            _ => None,
+        });
+        let items = [object(6, 0), object(5, 0)];
+        let asked = asked.unwrap();
+        room.world.peer(PUBLISHER).answer_fetch(asked, at(6, 0), GroupOrder::Descending, &items, false);
+        room.world.run(6_000_000);
+        assert_eq!(room.fetched(reader, key), [(6, 0), (5, 0)], "{profile:?}");
+        let over = room.world.peer(reader).heard.iter().any(
+            |event| matches!(event, Event::FetchItem { item, .. } if *item == missing(Gap::TimedOut, 5, u64::MAX)),
+        );
+        assert!(over, "{profile:?}");
     }
 }
