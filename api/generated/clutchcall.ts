@@ -352,7 +352,7 @@ export const EventKind = {
   AuthRequest: 14,
   /** handle = publication. It stands at the relay. */
   PublishOk: 20,
-  /** handle = publication; reason; text = why. */
+  /** handle = publication; reason; text = why. With REDIRECTED: text2 = URL, empty: the same; text3 = namespace and text4 = track to publish as there, both empty: the same. */
   PublishRefused: 21,
   /** handle = publication; a = count of subscribers now. */
   PublishDemand: 22,

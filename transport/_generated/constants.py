@@ -360,7 +360,7 @@ class EventKind(IntEnum):
     PUBLISH_OK = 20
     """handle = publication. It stands at the relay."""
     PUBLISH_REFUSED = 21
-    """handle = publication; reason; text = why."""
+    """handle = publication; reason; text = why. With REDIRECTED: text2 = URL, empty: the same; text3 = namespace and text4 = track to publish as there, both empty: the same."""
     PUBLISH_DEMAND = 22
     """handle = publication; a = count of subscribers now."""
     NEW_GROUP_WANTED = 23

@@ -405,8 +405,13 @@ pub enum Event {
     SessionDown { session: SessionId, peer_id: String, reason: Reason, code: u64, text: String },
     /// The publication is known to the relay (or local).
     PublishOk { publication: PublicationId },
-    /// It was refused, or ended by the other side.
-    PublishRefused { publication: PublicationId, reason: Reason, text: String },
+    /// It was refused, or ended by the other side. With REDIRECTED: where to publish instead.
+    PublishRefused {
+        publication: PublicationId,
+        reason: Reason,
+        text: String,
+        redirect: Option<Box<cc_wire::Redirect>>,
+    },
     /// How many subscribers want its objects.
     PublishDemand { publication: PublicationId, subscribers: u32 },
     /// A subscriber wants a new group begun as soon as may be (NEW_GROUP_REQUEST): a video encoder makes a keyframe. Told

@@ -175,9 +175,14 @@ impl Engine {
             local.lost_at.get_or_insert(now);
             local.order.hurry();
         }
-        let params = Params { forward: Some(true), ..Params::default() };
         let (name, place) = (track.name.clone(), track.place);
-        self.ask_by_name(place, at, Request::Subscribe { track: name, params }, now);
+        let params = Params { forward: Some(true), ..Params::default() };
+        // As whoever asked for it by name did.
+        let readers = self.subscriptions.values().filter(|s| s.place == place).map(|s| &s.config);
+        let named =
+            readers.filter(|config| config.namespace == name.namespace && config.name.as_ref() == Some(&name.name));
+        let request = named.filter_map(Engine::exact_request).next();
+        self.ask_by_name(place, at, request.unwrap_or(Request::Subscribe { track: name, params }), now);
     }
 
     fn ask_for(&mut self, id: TrackId, at: ConnIndex, request: Request, now: Time) {
@@ -298,6 +303,11 @@ impl Engine {
             if let Some(link) = self.links.get_mut(&link) {
                 link.overlaps += u32::from(leaving);
             }
+            if let (true, Some(domain)) = (interested.is_empty(), self.domains.get_mut(&Place::Link(link))) {
+                // It is of a prefix's readers, who ask for what they were offered before.
+                domain.decline(name);
+                self.retry(link, Retry::Watch, now);
+            }
             for (subscription, _) in interested {
                 self.retry(link, Retry::Subscribe(subscription), now);
             }
@@ -357,17 +367,21 @@ impl Engine {
     }
 
     /// A session no longer takes a publication's track. For a link's that is the end of it, unless it comes of a relay
-    /// that has not yet forgotten our last session.
-    pub(crate) fn publication_refused(&mut self, id: TrackId, reason: Reason, text: &str, now: Time) {
+    /// that has not yet forgotten our last session, or request.
+    pub(crate) fn publication_refused(&mut self, id: TrackId, reason: Reason, refusal: &Refusal, now: Time) {
         let Some(track) = self.tracks.get(&id) else { return };
         let (Source::Local(publication), Place::Link(link)) = (track.source, track.place) else { return };
         let Some(found) = self.publications.get(&publication) else { return };
-        let recent = self.links.get(&link).is_some_and(|l| now.saturating_sub(l.up_at) < RETURN_TIME);
+        let recent = self
+            .links
+            .get(&link)
+            .is_some_and(|link| now.saturating_sub(link.up_at.max(link.asked_again)) < RETURN_TIME);
         if found.told_ok && recent && matches!(reason, Reason::Duplicate | Reason::Uninterested | Reason::ExcessiveLoad)
         {
             return self.retry(link, Retry::Publish(publication), now);
         }
-        self.events.push_back(Event::PublishRefused { publication, reason, text: text.to_owned() });
+        let (text, redirect) = (refusal.reason.clone(), refusal.redirect.clone());
+        self.events.push_back(Event::PublishRefused { publication, reason, text, redirect });
         self.unpublish(publication, now);
     }
 }

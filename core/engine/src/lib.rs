@@ -29,6 +29,7 @@ mod domain;
 mod door;
 mod drive;
 mod due;
+mod elsewhere;
 mod fetch;
 mod fetched;
 mod handover;

@@ -105,6 +105,8 @@ pub(crate) struct Link {
     attempts: u32,
     was_up: bool,
     pub(crate) up_at: Time,
+    /// When a request was last ended to be asked again in the same session.
+    pub(crate) asked_again: Time,
     opened_at: Time,
     dialled_at: Time,
     /// When a second connection was last dialled beside the first.
@@ -243,6 +245,7 @@ impl Engine {
             attempts: 0,
             was_up: false,
             up_at: 0,
+            asked_again: 0,
             opened_at: now,
             dialled_at: now,
             doubled_at: None,

@@ -101,7 +101,7 @@ impl Engine {
     ) {
         let refused = |engine: &mut Engine, shared: &PublicationShared, reason, text: String| {
             shared.closed.store(true, Ordering::Release);
-            engine.events.push_back(Event::PublishRefused { publication: id, reason, text });
+            engine.events.push_back(Event::PublishRefused { publication: id, reason, text, redirect: None });
         };
         let Some(domain) = self.domains.get(&place) else {
             return refused(self, &shared, Reason::Local, "the link is closed".into());

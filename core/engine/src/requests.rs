@@ -169,7 +169,8 @@ impl Engine {
             SessionEvent::Namespace { key, suffix } => self.uplink_namespace(at, key, &suffix, true, now),
             SessionEvent::NamespaceDone { key, suffix } => self.uplink_namespace(at, key, &suffix, false, now),
             // A blocked track is one that is not offered: it may still be asked for by name.
-            SessionEvent::TrackBlocked { .. } | SessionEvent::RequestGoaway { .. } => {}
+            SessionEvent::TrackBlocked { .. } => {}
+            SessionEvent::RequestGoaway { key, uri, .. } => self.request_goaway(at, key, &uri, now),
             SessionEvent::FetchStart { data, key } => self.fetch_started(at, data, key),
             SessionEvent::FetchItem { data, item, payload } => self.fetch_item(at, data, item, payload, now),
             // Dealt with where the session is serviced.
@@ -295,6 +296,11 @@ impl Engine {
                 }
                 return self.exact_ended(*id, reason, refusal, now);
             }
+            Some(Role::Sink(id)) if refusal.redirect.is_some() => {
+                // It is told with its place.
+                self.forget_sink(*id, at, key);
+                self.publication_refused(*id, reason, refusal, now);
+            }
             Some(Role::OurStatus(conn, request)) => {
                 let (conn, request, mut refusal) = (*conn, *request, refusal.clone());
                 if let (true, Some(redirect)) =
@@ -398,7 +404,8 @@ impl Engine {
             Role::Standby(id) => self.forget_standby(id, conn, key),
             Role::Sink(id) => {
                 self.forget_sink(id, conn, key);
-                self.publication_refused(id, reason, text, now);
+                let refusal = Refusal::new(crate::close::request_error_code(reason), text);
+                self.publication_refused(id, reason, &refusal, now);
                 self.demand_changed(id);
             }
             Role::TrackWatch { .. } => {

@@ -129,7 +129,7 @@ impl Engine {
         self.seek_for_readers(now);
     }
 
-    fn ask_upstream_again(&mut self, id: TrackId, at: ConnIndex, now: Time) {
+    pub(crate) fn ask_upstream_again(&mut self, id: TrackId, at: ConnIndex, now: Time) {
         let Some(track) = self.tracks.get(&id) else { return };
         let params = Params {
             subscriber_priority: Some(128),

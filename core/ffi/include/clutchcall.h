@@ -387,7 +387,8 @@ enum {
     CC_EVENT_AUTH_REQUEST = 14,
     /* handle = publication. It stands at the relay. */
     CC_EVENT_PUBLISH_OK = 20,
-    /* handle = publication; reason; text = why. */
+    /* handle = publication; reason; text = why. With REDIRECTED: text2 = URL, empty: the same;
+       text3 = namespace and text4 = track to publish as there, both empty: the same. */
     CC_EVENT_PUBLISH_REFUSED = 21,
     /* handle = publication; a = count of subscribers now. */
     CC_EVENT_PUBLISH_DEMAND = 22,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cc_engine::{Event, Reason};
 use cc_shard::NodeEvent;
+use cc_wire::Redirect;
 
 use crate::boundary::{call, present, Failure};
 use crate::generated::{event, CcEvent, CcStr};
@@ -109,6 +110,13 @@ impl Builder<'_> {
         self
     }
 
+    /// Where it is to be asked for instead, if the other side said so.
+    fn elsewhere(self, to: Option<&Redirect>) -> Self {
+        let Some(to) = to else { return self };
+        let namespace = to.track.namespace.to_string();
+        self.text(1, to.uri.as_bytes()).text(2, namespace.as_bytes()).text(3, readable(&to.track.name).as_bytes())
+    }
+
     fn done(self) -> Flat {
         self.flat
     }
@@ -186,8 +194,9 @@ fn flatten(node: &Arc<NodeBox>, sessions: &mut Sessions, event: NodeEvent, arena
             .text(1, peer_id.as_bytes())
             .done(),
         Event::PublishOk { publication } => builder.of(event::PUBLISH_OK, publication).done(),
-        Event::PublishRefused { publication, reason, text } => {
-            builder.of(event::PUBLISH_REFUSED, publication).why(reason, 0).text(0, text.as_bytes()).done()
+        Event::PublishRefused { publication, reason, text, redirect } => {
+            let told = builder.of(event::PUBLISH_REFUSED, publication).why(reason, 0).text(0, text.as_bytes());
+            told.elsewhere(redirect.as_deref()).done()
         }
         Event::PublishDemand { publication, subscribers } => {
             builder.of(event::PUBLISH_DEMAND, publication).a(u64::from(subscribers)).done()
@@ -196,14 +205,7 @@ fn flatten(node: &Arc<NodeBox>, sessions: &mut Sessions, event: NodeEvent, arena
         Event::SubscribeOk { subscription } => builder.of(event::SUBSCRIBE_OK, subscription).done(),
         Event::SubscribeRefused { subscription, reason, text, redirect } => {
             let told = builder.of(event::SUBSCRIBE_REFUSED, subscription).why(reason, 0).text(0, text.as_bytes());
-            match redirect {
-                Some(to) => told
-                    .text(1, to.uri.as_bytes())
-                    .text(2, to.track.namespace.to_string().as_bytes())
-                    .text(3, readable(&to.track.name).as_bytes())
-                    .done(),
-                None => told.done(),
-            }
+            told.elsewhere(redirect.as_deref()).done()
         }
         Event::TrackAdded { subscription, track, kind, name, capability, publisher } => builder
             .of(event::TRACK_ADDED, subscription)

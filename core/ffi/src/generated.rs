@@ -517,7 +517,8 @@ pub mod event {
     pub const AUTH_REQUEST: u32 = 14;
     /// handle = publication. It stands at the relay.
     pub const PUBLISH_OK: u32 = 20;
-    /// handle = publication; reason; text = why.
+    /// handle = publication; reason; text = why. With REDIRECTED: text2 = URL, empty: the same;
+    /// text3 = namespace and text4 = track to publish as there, both empty: the same.
     pub const PUBLISH_REFUSED: u32 = 21;
     /// handle = publication; a = count of subscribers now.
     pub const PUBLISH_DEMAND: u32 = 22;

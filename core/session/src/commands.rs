@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use cc_wire::{Answers, GroupOrder, Message, Namespace, Params, Profile, Properties};
 
-use crate::api::{CommandError, Event, Refusal, Reply, Request, RequestKey, Time};
+use crate::api::{CommandError, Event, Refusal, Reply, Request, RequestKey, Role, Time};
 use crate::requests::{End, RequestState};
 use crate::session::Session;
 use crate::states::{self, Command, Kind, Phase, Side};
@@ -233,6 +233,27 @@ impl Session {
         self.check(key, Command::Blocked)?;
         self.room(key)?;
         self.send(key, &Message::PublishBlocked { suffix, name })
+    }
+
+    /// Wants one request of either side's moved: to be made again at `uri` (empty: in this session; from a client always
+    /// empty), and ended here. The owner is to [`cancel`](Self::cancel) it with GOING_AWAY in about `timeout_ms` (0: not
+    /// said). Once a request.
+    pub fn request_goaway(&mut self, key: RequestKey, uri: &str, timeout_ms: u64) -> Result<(), CommandError> {
+        let state = self.requests.get(key.0).filter(|state| state.end == End::Live && !self.over);
+        let state = state.filter(|state| state.kind.is_some()).ok_or(CommandError::Gone)?;
+        if state.goaway_sent {
+            return Err(CommandError::NotAllowed("GOAWAY is sent once a request"));
+        }
+        if self.config.role == Role::Client && !uri.is_empty() {
+            return Err(CommandError::NotAllowed("a client names no URI in GOAWAY"));
+        }
+        self.room(key)?;
+        // The control stream's alone has a request id.
+        self.send(key, &Message::Goaway { uri: uri.into(), timeout_ms, request_id: None })?;
+        if let Some(state) = self.requests.get_mut(key.0) {
+            state.goaway_sent = true;
+        }
+        Ok(())
     }
 
     /// Ends a request of either side at once, by resetting its stream with a code of

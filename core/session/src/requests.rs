@@ -66,6 +66,8 @@ pub(crate) struct RequestState {
     pub early_updates: Vec<(u64, Params)>,
     /// A GOAWAY has come on this stream.
     pub goaway: bool,
+    /// Ours is queued.
+    pub goaway_sent: bool,
     pub track: Option<TrackName>,
     /// The peer's alias for the track.
     pub alias: Option<u64>,
@@ -104,6 +106,7 @@ impl RequestState {
             updates_in: 0,
             early_updates: Vec::new(),
             goaway: false,
+            goaway_sent: false,
             track: None,
             alias: None,
             counted: false,

@@ -115,6 +115,36 @@ fn cancelled_before_the_answer_from_either_end() {
 }
 
 #[test]
+fn one_request_is_wanted_elsewhere_and_goes_on_until_it_ends() {
+    for profile in PROFILES {
+        let mut pair = Pair::at(profile);
+        for (request, reply) in all().into_iter().filter(|(request, _)| !matches!(request, Request::TrackStatus { .. }))
+        {
+            let (ours, theirs) = pair.ask(CLIENT, request);
+            assert!(matches!(
+                pair.sessions[CLIENT].request_goaway(ours, "moqt://x", 0),
+                Err(CommandError::NotAllowed(_))
+            ));
+            pair.sessions[CLIENT].request_goaway(ours, "", 5).unwrap();
+            pair.run();
+            let told = Event::RequestGoaway { key: theirs, uri: String::new(), timeout_ms: 5 };
+            assert_eq!(pair.one(SERVER), told);
+            pair.sessions[SERVER].accept(theirs, reply).unwrap();
+            pair.sessions[SERVER].request_goaway(theirs, "moqt://other", 0).unwrap();
+            assert!(matches!(pair.sessions[SERVER].request_goaway(theirs, "", 0), Err(CommandError::NotAllowed(_))));
+            pair.run();
+            let told = Event::RequestGoaway { key: ours, uri: "moqt://other".into(), timeout_ms: 0 };
+            assert_eq!(pair.take(CLIENT).last(), Some(&told));
+            pair.sessions[CLIENT].cancel(ours, stream_reset::CANCELLED).unwrap();
+            pair.run();
+            pair.take(SERVER);
+            assert!(matches!(pair.sessions[CLIENT].request_goaway(ours, "", 0), Err(CommandError::Gone)));
+            assert_clean(&mut pair);
+        }
+    }
+}
+
+#[test]
 fn a_request_cancelled_before_it_was_sent_never_was() {
     let mut pair = Pair::up(Options { credit: 1, ..Options::default() });
     let first = pair.request(CLIENT, subscribe("a", "1"));

@@ -17,7 +17,7 @@ use cc_engine::{
     Trust,
 };
 use cc_wire::{Namespace, Profile, TrackName};
-use peer::Peer;
+use peer::{Listener, Peer};
 
 /// A certificate for tests: its chain and key as PEM, and the pin of it.
 pub struct Identity {
@@ -134,6 +134,7 @@ impl Default for Path {
 pub struct Node {
     pub engine: Option<Engine>,
     pub peer: Option<Peer>,
+    listener: Option<Listener>,
     pub address: SocketAddr,
     pub events: Vec<Event>,
     pub frames: Vec<(Time, Delivery)>,
@@ -212,10 +213,20 @@ impl World {
         self.push(None, Some(peer), address)
     }
 
+    /// A server without an engine, for one session.
+    pub fn add_server(&mut self, identity: &Identity, profile: Profile) -> usize {
+        let address = format!("10.0.0.{}:7777", self.nodes.len() + 1).parse().unwrap();
+        let seed = self.nodes.len() as u8 + 100;
+        let at = self.push(None, None, address);
+        self.nodes[at].listener = Some(Listener::new(identity, profile, seed));
+        at
+    }
+
     fn push(&mut self, engine: Option<Engine>, peer: Option<Peer>, address: SocketAddr) -> usize {
         self.nodes.push(Node {
             engine,
             peer,
+            listener: None,
             address,
             events: Vec::new(),
             frames: Vec::new(),
@@ -434,7 +445,9 @@ impl World {
                     let packet = || Packet { from, local, ecn: None, payload: &bytes };
                     (self.around)(to, &mut || engine.handle(now, packet()));
                 }
-                if let Some(peer) = self.nodes[to].peer.as_mut() {
+                if let Some(listener) = self.nodes[to].listener.take() {
+                    self.nodes[to].peer = Some(listener.accept(now, from, &bytes));
+                } else if let Some(peer) = self.nodes[to].peer.as_mut() {
                     peer.handle(now, from, &bytes);
                 }
             }

@@ -14,11 +14,12 @@ use cc_wire::{
     DatagramHeader, FetchEnd, FetchItem, FetchObject, FetchPrior, GroupOrder, Location, ObjectHeader, Params, Profile,
     Properties, SetupOptions, SubgroupHeader, SubgroupId, UniStream,
 };
-use quinn_proto::crypto::rustls::QuicClientConfig;
+use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
     ClientConfig, Connection, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, Event as QuicEvent,
-    StreamEvent, TransportConfig, VarInt,
+    ServerConfig, StreamEvent, TransportConfig, VarInt,
 };
+use rustls::pki_types::pem::PemObject;
 
 use super::Identity;
 
@@ -85,7 +86,52 @@ impl Transport for Quic<'_> {
     }
 }
 
-/// The peer. A client of a relay.
+/// Waits to be dialled, once.
+pub struct Listener {
+    epoch: Instant,
+    endpoint: Endpoint,
+    profile: Profile,
+}
+
+impl Listener {
+    pub fn new(identity: &Identity, profile: Profile, seed: u8) -> Listener {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.der.clone().into()], key)
+            .unwrap();
+        tls.alpn_protocols = vec![profile.alpn().to_vec()];
+        let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
+        config.transport_config(transport());
+        let endpoint =
+            Endpoint::new(Arc::new(EndpointConfig::default()), Some(Arc::new(config)), true, Some([seed; 32]));
+        Listener { epoch: Instant::now(), endpoint, profile }
+    }
+
+    /// The first datagram of a connection makes a peer of it.
+    pub fn accept(mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Peer {
+        let at = self.epoch + Duration::from_micros(now);
+        let mut answer = Vec::new();
+        let event = self.endpoint.handle(at, from, None, None, BytesMut::from(bytes), &mut answer);
+        let Some(DatagramEvent::NewConnection(incoming)) = event else { panic!("no connection begins here") };
+        let (handle, quic) = self.endpoint.accept(incoming, at, &mut answer, None).unwrap();
+        let mut session = Session::new(Config::new(Role::Server, self.profile), now);
+        session.setup(SetupOptions::default()).unwrap();
+        Peer::new(self.epoch, self.endpoint, (handle, quic), session, self.profile)
+    }
+}
+
+fn transport() -> Arc<TransportConfig> {
+    let mut transport = TransportConfig::default();
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(100));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(1000));
+    Arc::new(transport)
+}
+
+/// The peer.
 pub struct Peer {
     epoch: Instant,
     endpoint: Endpoint,
@@ -111,10 +157,7 @@ impl Peer {
             .with_no_client_auth();
         tls.alpn_protocols = vec![profile.alpn().to_vec()];
         let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-        let mut transport = TransportConfig::default();
-        transport.max_concurrent_bidi_streams(VarInt::from_u32(100));
-        transport.max_concurrent_uni_streams(VarInt::from_u32(1000));
-        config.transport_config(Arc::new(transport));
+        config.transport_config(transport());
         let epoch = Instant::now();
         let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::default()), None, true, Some([seed; 32]));
         let at = epoch + Duration::from_micros(now);
@@ -127,6 +170,16 @@ impl Peer {
             ..SetupOptions::default()
         };
         session.setup(options).unwrap();
+        Peer::new(epoch, endpoint, (handle, quic), session, profile)
+    }
+
+    fn new(
+        epoch: Instant,
+        endpoint: Endpoint,
+        (handle, quic): (ConnectionHandle, Connection),
+        session: Session,
+        profile: Profile,
+    ) -> Peer {
         Peer { epoch, endpoint, handle, quic, session, profile, heard: Vec::new(), lost: None }
     }
 

@@ -261,7 +261,7 @@ namespace ClutchCall.Core
         AuthRequest = 14,
         /// <summary>handle = publication. It stands at the relay.</summary>
         PublishOk = 20,
-        /// <summary>handle = publication; reason; text = why.</summary>
+        /// <summary>handle = publication; reason; text = why. With REDIRECTED: text2 = URL, empty: the same; text3 = namespace and text4 = track to publish as there, both empty: the same.</summary>
         PublishRefused = 21,
         /// <summary>handle = publication; a = count of subscribers now.</summary>
         PublishDemand = 22,
