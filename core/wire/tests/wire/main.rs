@@ -8,4 +8,6 @@ mod fields;
 mod headers;
 mod idl;
 mod messages;
+mod params;
 mod vectors;
+mod written;
