@@ -156,7 +156,7 @@ impl Engine {
     /// A FETCH that was passed on has ended with all its objects, and its FETCH_OK has come: nothing else is in its range.
     pub(super) fn learn_passed(&mut self, at: ConnIndex, key: RequestKey) {
         let Some(Purpose::PassOn(passing)) = self.fetches.get_mut(&(at, key)) else { return };
-        let Passing { track: id, asked, end: Some(end), ended: Some(true), last, .. } = *passing else { return };
+        let Passing { track: id, asked, end: Some(end), ended: Some(true), last, .. } = **passing else { return };
         let Some(mut way) = passing.known.take() else { return };
         let Some(track) = self.tracks.get(&id) else { return };
         let newer = track.largest.is_some_and(|largest| largest.group > asked.group);

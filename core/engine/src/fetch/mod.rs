@@ -107,7 +107,7 @@ pub(crate) struct Passing {
 #[derive(Debug, Clone)]
 pub(crate) enum Purpose {
     /// A session asked, and the objects are not here.
-    PassOn(Passing),
+    PassOn(Box<Passing>),
     /// A reader of Text misses what is before `until`.
     Fill { track: TrackId, subscription: SubscriptionId, until: Location },
     /// Local readers joined a track late.

@@ -54,7 +54,7 @@ impl Engine {
                     told,
                     ended: None,
                 };
-                self.fetches.insert((publisher, key), Purpose::PassOn(passing));
+                self.fetches.insert((publisher, key), Purpose::PassOn(Box::new(passing)));
                 if let Some(until) = answering.until {
                     self.fill_timers.insert((until, conn, queue));
                 }
@@ -296,7 +296,8 @@ impl Engine {
     /// A FETCH of ours has come to its end: with its objects, or refused, or cut short.
     pub(crate) fn fetch_over(&mut self, at: ConnIndex, key: RequestKey, complete: bool, now: Time) {
         match self.fetches.remove(&(at, key)) {
-            Some(Purpose::PassOn(Passing { conn, queue, .. })) => {
+            Some(Purpose::PassOn(passing)) => {
+                let Passing { conn, queue, .. } = *passing;
                 if let Some(answer) = self.serving.get_mut(&(conn, queue)) {
                     let (fill, location) = (answer.answering.fill, answer.answering.last());
                     if let Origin::Publisher { waiting, ended, .. } = &mut answer.origin {
