@@ -161,6 +161,11 @@ class PublishRefused:
     publication: Publication
     reason: Reason
     text: str
+    url: str = ""
+    """With REDIRECTED: where to publish it; empty: at the same relay."""
+    namespace: str = ""
+    track: str = ""
+    """With REDIRECTED: its names there; both empty: the same."""
 
 
 @dataclass(frozen=True, slots=True)

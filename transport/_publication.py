@@ -206,9 +206,11 @@ class Publication:
         reason = Reason(raw.reason)
         text = raw.text.decode("utf-8", "replace")
         error = _errors.from_reason(reason, self._what, text)
+        if isinstance(error, _errors.Redirected):
+            error.url, error.namespace, error.track = raw.text2, raw.text3, raw.text4
         self._outcome.settle(error)
         self._outcome.error = error
-        return PublishRefused(self, reason, text)
+        return PublishRefused(self, reason, text, raw.text2, raw.text3, raw.text4)
 
     def _on_demand(self, raw: _native.RawEvent) -> Demand:
         before, self.subscribers = self.subscribers, raw.a

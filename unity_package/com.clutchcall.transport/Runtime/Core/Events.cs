@@ -64,11 +64,11 @@ namespace ClutchCall.Core
         public ulong Code => _raw.Code;
         /// <summary>The kind's first text: a peer id in LinkUp, the namespace in TrackAdded, else the words of what went wrong.</summary>
         public string Text => Failures.Read(_raw.Text.Ptr, _raw.Text.Len);
-        /// <summary>The kind's second text: the name in TrackAdded.</summary>
+        /// <summary>The kind's second text: the name in TrackAdded; with the reason Redirected the URL to ask at, empty: the same.</summary>
         public string Text2 => Failures.Read(_raw.Text2.Ptr, _raw.Text2.Len);
-        /// <summary>The kind's third text: the capability in TrackAdded.</summary>
+        /// <summary>The kind's third text: the capability in TrackAdded; with Redirected the namespace to ask for there.</summary>
         public string Text3 => Failures.Read(_raw.Text3.Ptr, _raw.Text3.Len);
-        /// <summary>The kind's fourth text: the publishing peer in TrackAdded.</summary>
+        /// <summary>The kind's fourth text: the publishing peer in TrackAdded; with Redirected the track's name there.</summary>
         public string Text4 => Failures.Read(_raw.Text4.Ptr, _raw.Text4.Len);
     }
 }
