@@ -2,8 +2,10 @@
 //!
 //! Pointers are null or point to as many bytes as the call may read; sizes, lengths, counts, flags, numbers, texts and
 //! handles are anything. A length may lie where the ABI says that it is checked first: texts have one each that is the
-//! longest. Nodes have no thread and stay on this machine.
+//! longest. Nodes have no thread and stay on this machine. The first byte says where a run begins ([`prepared`]).
 #![allow(unsafe_code, reason = "the ABI is C's")]
+
+mod prepared;
 
 use std::sync::OnceLock;
 
@@ -16,6 +18,8 @@ use crate::Input;
 const NODES: usize = 3;
 /// Calls of one run.
 const CALLS: usize = 96;
+/// Where a run may begin.
+const SITUATIONS: usize = 4;
 
 /// A relay's certificate and key, and the hash of the first.
 struct Identity {
@@ -76,27 +80,15 @@ struct Caller<'a> {
 
 /// Runs calls until the input is used up.
 pub(super) fn abi(bytes: &[u8]) {
-    let mut caller =
-        Caller { input: Input::new(bytes), handles: Vec::new(), nodes: Vec::new(), now: 0, texts: Vec::new() };
+    let mut caller = Caller::new(Input::new(bytes));
+    let situation = caller.input.below(SITUATIONS);
+    caller.prepare(situation);
     let mut calls = 0;
     while !caller.input.done() && calls < CALLS {
         caller.call();
         calls += 1;
     }
-    for node in std::mem::take(&mut caller.nodes) {
-        // Closed once by the run, perhaps; never twice.
-        // SAFETY: a number.
-        told("cc_node_close", unsafe { cc_node_close(node) });
-        // SAFETY: a number.
-        assert_ne!(unsafe { cc_node_close(node) }, status::OK, "a node is closed once");
-    }
-    for handle in caller.handles {
-        let mut stats = CcTrackStats::EMPTY;
-        // SAFETY: a number, and a place of the size that it says.
-        assert_ne!(unsafe { cc_track_stats(handle, &mut stats) }, status::OK, "its node is closed");
-        // SAFETY: a number.
-        told("cc_opus_close", unsafe { cc_opus_close(handle) });
-    }
+    caller.close();
 }
 
 /// No call panics, and each that fails says so in words that name it.
@@ -112,7 +104,31 @@ fn told(name: &str, answer: i32) {
     }
 }
 
+impl<'a> Caller<'a> {
+    fn new(input: Input<'a>) -> Self {
+        Caller { input, handles: Vec::new(), nodes: Vec::new(), now: 0, texts: Vec::new() }
+    }
+}
+
 impl Caller<'_> {
+    /// Closes all, and looks that nothing is left.
+    fn close(self) {
+        for node in self.nodes {
+            // Closed once by the run, perhaps; never twice.
+            // SAFETY: a number.
+            told("cc_node_close", unsafe { cc_node_close(node) });
+            // SAFETY: a number.
+            assert_ne!(unsafe { cc_node_close(node) }, status::OK, "a node is closed once");
+        }
+        for handle in self.handles {
+            let mut stats = CcTrackStats::EMPTY;
+            // SAFETY: a number, and a place of the size that it says.
+            assert_ne!(unsafe { cc_track_stats(handle, &mut stats) }, status::OK, "its node is closed");
+            // SAFETY: a number.
+            told("cc_opus_close", unsafe { cc_opus_close(handle) });
+        }
+    }
+
     fn u32(&mut self) -> u32 {
         match self.input.below(8) {
             0 => u32::MAX,
