@@ -65,6 +65,7 @@ impl Engine {
         }
         let alone = track.groups.values().all(|other| other.header.group != location.group);
         let (keeps, heard) = (carries_payload(object.status), !track.locals.is_empty());
+        track.past.mended(location.group, number);
         if !alone {
             track.past.goes_on(location.group);
         }
@@ -82,12 +83,11 @@ impl Engine {
             let text = "the reader is too slow for this reliable track";
             self.end_sink(id, conn, request, codes::publish_done::TOO_FAR_BEHIND, text);
         }
-        if let Some(track) = self.tracks.get_mut(&id).filter(|_| alone) {
-            track.past.ended(location.group);
-        }
+        let track = self.tracks.get_mut(&id).filter(|_| alone);
+        let whole = track.is_some_and(|track| track.past.ended(location.group));
         self.end_ranges(id);
         if alone && heard {
-            self.group_ended(id, location.group, true, None, now);
+            self.group_ended(id, location.group, whole, None, now);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The past of a track: fills, joining FETCHes, what is kept, and what is asked of the publisher.
 
+use cc_engine::{Place, TrackKind};
 use cc_session::{Event, Request, RequestKey};
 use cc_wire::{
     codes, property, FetchItem, FetchObject, Filter, Gap, GroupOrder, Location, Params, Profile, Properties,
 };
 
-use crate::room::{at, filtered, name, newest, Room, ALIAS, DRAFTS, LATER, PUBLISHER};
+use crate::room::{at, filtered, name, newest, Room, ALIAS, DRAFTS, LATER, PUBLISHER, RELAY};
 
 #[test]
 fn a_late_joiner_gets_the_newest_group_by_fill_and_the_rest_live() {
@@ -362,7 +363,7 @@ fn a_group_of_several_subgroups_is_whole_with_the_last_of_them() {
 #[test]
 fn a_group_of_which_a_subgroup_was_cut_is_not_whole() {
     for profile in DRAFTS {
-        for later in [false, true] {
+        for (later, at_once) in [(false, false), (true, false), (true, true)] {
             let mut fetching = Fetching::new(profile);
             let open = fetching.room.open(5, &[0]);
             let cut = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[1], false);
@@ -374,19 +375,53 @@ fn a_group_of_which_a_subgroup_was_cut_is_not_whole() {
             fetching.room.run();
             if later {
                 // One that begins when the group seemed over.
-                let late = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 2, 9, &[3], false);
-                fetching.room.more(late, 3, &[4], true);
+                let late = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 2, 9, &[3], at_once);
+                match at_once {
+                    true => fetching.room.run(),
+                    false => fetching.room.more(late, 3, &[4], true),
+                }
             } else {
                 fetching.room.more(open, 0, &[2], true);
             }
             fetching.room.open(6, &[0]);
             fetching.ask(at(5, 0), at(6, 0));
-            assert!(fetching.asked().is_some(), "{profile:?} {later}");
-            assert_eq!(fetching.kept(at(5, 0), at(5, 2)), [(5, 0), (5, 1), (5, 2)], "{profile:?} {later}");
+            assert!(fetching.asked().is_some(), "{profile:?} {later} {at_once}");
+            assert_eq!(fetching.kept(at(5, 0), at(5, 2)), [(5, 0), (5, 1), (5, 2)], "{profile:?} {later} {at_once}");
+            if at_once {
+                // It has ended its group.
+                continue;
+            }
             // The same subgroup again, to its end.
             let again = fetching.room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[5], false);
             fetching.room.more(again, 5, &[6], true);
-            assert_eq!(fetching.kept(at(5, 5), at(6, 0)), [(5, 5), (5, 6), (6, 0)], "{profile:?} {later}");
+            assert_eq!(fetching.kept(at(5, 5), at(6, 0)), [(5, 5), (5, 6), (6, 0)], "{profile:?} {later} {at_once}");
+        }
+    }
+}
+
+/// The relay's own reader of Text does not take such a group for whole either: it asks for the rest before it goes on.
+#[test]
+fn a_reader_of_text_asks_for_what_a_subgroup_that_was_cut_may_have_had() {
+    for profile in DRAFTS {
+        for at_once in [false, true] {
+            let mut properties = Properties::default();
+            // Its kind.
+            properties.insert(0x3804, TrackKind::Text as u64).unwrap();
+            let mut room = Room::new(profile, properties);
+            room.world.subscribe(RELAY, 20, Place::Node, "g", "");
+            room.run();
+            let open = room.open(5, &[0]);
+            let cut = room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 1, 9, &[1], false);
+            room.run();
+            room.world.peer(PUBLISHER).cut(cut, 7);
+            room.run();
+            room.more(open, 0, if at_once { &[] } else { &[2] }, true);
+            if at_once {
+                room.world.peer(PUBLISHER).subgroup(ALIAS, 5, 2, 9, &[2], true);
+            }
+            room.group(6, &[0]);
+            let asked = |event: &Event| matches!(event, Event::Request { request: Request::Fetch(_), .. });
+            assert!(room.world.peer(PUBLISHER).heard.iter().any(asked), "{profile:?} {at_once}");
         }
     }
 }
