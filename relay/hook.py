@@ -134,6 +134,8 @@ class Admission:
         self._admit = admit
         self._admitted: dict[int, tuple[float, Request, Verdict]] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._asked: list[tuple[Request, bytes]] = []
+        self._detached = False
         self._detach = node.on_event(self._on_event)
 
     @property
@@ -149,6 +151,7 @@ class Admission:
     def detach(self) -> None:
         """Answer no more; what is under way is dropped."""
         self._detach()
+        self._detached = True
         for task in self._tasks:
             task.cancel()
 
@@ -239,24 +242,42 @@ class Admission:
             del self.peers[session.peer_id]
 
     def _decide(self, request: Request, token: bytes) -> None:
+        if not self._asked:
+            self._node.after_events(self._answer)
+        self._asked.append((request, token))
+
+    def _answer(self) -> None:
+        """Decides on all that asked together. The node is told then, so that its thread is roused once."""
+        asked, self._asked = self._asked, []
+        if self._detached:
+            return
+        for request, verdict in [(request, self._judge(request, token)) for request, token in asked]:
+            if verdict is not None:
+                try:
+                    self._finish(request, verdict)
+                except Exception as wrong:
+                    self._refuse(request, wrong)
+
+    def _judge(self, request: Request, token: bytes) -> Verdict | None:
+        """None: it is refused, or the hook's answer is awaited."""
         try:
             answer = self._hook(token, request.path, request.suggested_peer)
             if not inspect.isawaitable(answer):
-                self._finish(request, _verdict(answer))
-                return
+                return _verdict(answer)
         except Exception as wrong:
             self._refuse(request, wrong)
-            return
+            return None
         if len(self._tasks) >= MAX_WAITING:
             close = getattr(answer, "close", None)
             if close is not None:
                 close()
             text = "too many sessions wait to be admitted: try again"
             self._refuse(request, AuthError(Reason.EXCESSIVE_LOAD, text))
-            return
+            return None
         task = asyncio.ensure_future(self._await(request, answer))
         self._tasks[task] = None
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        return None
 
     async def _await(self, request: Request, answer: Awaitable[Answer]) -> None:
         try:

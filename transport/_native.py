@@ -495,26 +495,36 @@ def _bytes(text: abi.CcStr) -> bytes:
     return ctypes.string_at(text.ptr, text.len) if text.ptr and text.len else b""
 
 
-def _str(value: str | bytes, keep: list[object] | None = None) -> abi.CcStr:
-    """A CcStr over the value's bytes, which live as long as `keep` or, without one, as the CcStr itself."""
+def _str(value: str | bytes) -> abi.CcStr:
+    """A CcStr over the value's bytes, which live as long as it does."""
     data = value.encode() if isinstance(value, str) else value
     owner = ctypes.create_string_buffer(data, len(data)) if data else None
     text = abi.CcStr()
     if owner is not None:
         text.ptr = ctypes.addressof(owner)
         text.len = len(data)
-    if keep is None:
-        text.owner = owner
-    else:
-        keep.append(owner)
+    text.owner = owner
     return text
 
 
 def _fill(kind: type[Any], fields: Fields, keep: list[object]) -> Any:
+    """A struct of these values; its texts live in one buffer, for as long as `keep`."""
     struct = kind()
     struct.size = ctypes.sizeof(kind)
+    texts: list[tuple[str, bytes]] = []
     for name, value in fields.items():
-        setattr(struct, name, value if isinstance(value, int) else _str(value, keep))
+        if isinstance(value, int):
+            setattr(struct, name, value)
+        else:
+            texts.append((name, value.encode() if isinstance(value, str) else value))
+    owner = ctypes.create_string_buffer(b"".join([data for _, data in texts]))
+    keep.append(owner)
+    at = ctypes.addressof(owner)
+    for name, data in texts:
+        if data:
+            text = getattr(struct, name)
+            text.ptr, text.len = at, len(data)
+            at += len(data)
     return struct
 
 

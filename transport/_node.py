@@ -95,6 +95,8 @@ class Node:
         """Wakes in a row for which nobody awaited a frame."""
         self._streams: list[EventStream[Event]] = []
         self._callbacks: list[Callable[[Event], object]] = []
+        self._after: list[Callable[[], object]] = []
+        """What waits for the events that came together to be handed over."""
         self._shared = False
         self._wrong: list[Exception] = []
         self._glue = Glue(_native.node_wake_fd(self._handle), self._dispatch)
@@ -246,6 +248,12 @@ class Node:
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
 
+    def after_events(self, callback: Callable[[], object]) -> None:
+        """From inside an `on_event` callback: call back once, when all events that came together with that
+        one were handed over. What several of them ask for can be answered together.
+        """
+        self._after.append(callback)
+
     def poll(self, timeout: float = 0.0) -> None:
         """From a plain loop: wait up to `timeout` seconds for something, take it in, and hand it to its
         objects.
@@ -381,6 +389,9 @@ class Node:
             return
         for raw in _native.node_poll(self._handle):
             self._route(raw)
+        after, self._after = self._after, []
+        for callback in after:
+            self._call(callback)
 
     def _route(self, raw: _native.RawEvent) -> None:
         kind = raw.kind
@@ -412,9 +423,9 @@ class Node:
         for callback in list(self._callbacks):
             self._call(callback, event)
 
-    def _call(self, callback: Callable[[Any], object], value: object) -> None:
+    def _call(self, callback: Callable[..., object], *values: object) -> None:
         try:
-            callback(value)
+            callback(*values)
         except Exception as wrong:  # the application's; the events behind this one must not be lost with it
             self._wrong.append(wrong)
 

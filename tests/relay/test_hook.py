@@ -44,6 +44,55 @@ def on(draft: int) -> transport.LinkOptions:
     )
 
 
+class Asked:
+    """As much of a node as admission uses, with events that come together."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.callbacks: list[Any] = []
+        self.after: list[Any] = []
+
+    def on_event(self, callback: Any) -> Any:
+        self.callbacks.append(callback)
+        return self.callbacks.clear
+
+    def after_events(self, callback: Any) -> None:
+        self.after.append(callback)
+
+    def accept(self, session: int, stamp: Stamp, request: int = 0) -> None:
+        self.said.append(f"accept {session}")
+
+    def refuse(self, session: int, reason: Reason, text: str = "", request: int = 0) -> None:
+        self.said.append(f"refuse {session} {reason.name}")
+
+    def ask(self, *sessions: int) -> None:
+        for session in sessions:
+            for callback in self.callbacks:
+                callback(transport.Auth(session, b"", "/", "127.0.0.1:1", f"p{session}"))
+        after, self.after = self.after, []
+        for callback in after:
+            callback()
+
+
+def test_those_who_ask_together_are_judged_first_and_then_told() -> None:
+    node = Asked()
+
+    def hook(token: bytes, path: str, suggested: str) -> Stamp:
+        node.said.append(f"judge {suggested}")
+        if suggested == "p2":
+            raise AuthError(Reason.REFUSED, "not today")
+        return Stamp(suggested)
+
+    admission = Admission(node, hook, None)  # type: ignore[arg-type] # as much of it as is used
+    node.ask(1, 2, 3)
+    assert node.said == ["judge p1", "judge p2", "refuse 2 REFUSED", "judge p3", "accept 1", "accept 3"]
+    node.ask(4)
+    assert node.said[6:] == ["judge p4", "accept 4"]
+    admission.detach()
+    node.ask(5)
+    assert len(node.said) == 8
+
+
 @DRAFTS
 async def test_only_what_the_token_grants(stand: Stand, draft: int) -> None:
     token = mint(KEY, ["games/room1/up/{peer}"], ["games/room1/down/{peer}", "games/room1/chat"], peer="c7")
