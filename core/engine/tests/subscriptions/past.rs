@@ -454,7 +454,7 @@ fn what_is_unknown_is_told_in_descending_order_too() {
 fn what_is_fetched_newest_first_is_kept_too() {
     for profile in DRAFTS {
         let mut fetching = Fetching::descending(profile);
-        fetching.room.open(9, &[0]);
+        fetching.room.open(20, &[0]);
         let items = [object(5, 1), object(3, 0), object(3, 2), missing(Gap::Unknown, 2, 0), object(2, 1), object(1, 4)];
         let all = vec![(5, 1), (3, 0), (3, 2), (2, 1), (1, 4)];
         let key = fetching.passed_on(at(1, 1), at(5, u64::MAX), &items);
@@ -475,6 +475,15 @@ fn what_is_fetched_newest_first_is_kept_too() {
         assert_eq!(fetching.got(key).0, [(6, 3)], "{profile:?}");
         assert_eq!(fetching.kept(at(6, 0), at(6, 3)), [(6, 3)], "{profile:?}");
         for (start, end) in [(at(6, 4), at(6, 5)), (at(7, 0), at(7, 1))] {
+            fetching.ask(start, end);
+            assert!(fetching.asked().is_some(), "{profile:?} {start:?} {end:?}");
+        }
+        // One that begins with what is unknown says nothing of that, but of what follows.
+        let items = [missing(Gap::Unknown, 10, 2), object(10, 3)];
+        fetching.passed_on(at(9, 1), at(12, u64::MAX), &items);
+        assert_eq!(fetching.kept(at(10, 3), at(10, u64::MAX)), [(10, 3)], "{profile:?}");
+        assert_eq!(fetching.kept(at(9, 1), at(9, u64::MAX)), [], "{profile:?}");
+        for (start, end) in [(at(10, 2), at(10, 3)), (at(11, 0), at(11, 1)), (at(12, 5), at(12, 6))] {
             fetching.ask(start, end);
             assert!(fetching.asked().is_some(), "{profile:?} {start:?} {end:?}");
         }
