@@ -58,6 +58,10 @@ impl Transport for Carrier {
         each!(self, c => c.write_bytes(id, bytes))
     }
 
+    fn write_pieces(&mut self, id: StreamId, pieces: &mut [Bytes]) -> Result<usize, WriteError> {
+        each!(self, c => c.write_pieces(id, pieces))
+    }
+
     fn send_datagram(&mut self, bytes: Bytes) -> Result<(), DatagramError> {
         each!(self, c => c.send_datagram(bytes))
     }

@@ -92,7 +92,12 @@ pub(crate) struct Closing {
 }
 
 /// One connection.
+// What is looked at for each datagram that goes there comes first, and lies together.
+#[repr(C)]
 pub(crate) struct Conn {
+    pub(crate) wants_service: bool,
+    pub(crate) wants_send: bool,
+    pub(crate) queue: Queue,
     pub(crate) handle: ConnectionHandle,
     pub(crate) carrier: Carrier,
     pub(crate) side: Side,
@@ -102,7 +107,6 @@ pub(crate) struct Conn {
     pub(crate) profile: Profile,
     /// There once the handshake has chosen a draft.
     pub(crate) session: Option<Session>,
-    pub(crate) queue: Queue,
     pub(crate) readings: Arc<Readings>,
     pub(crate) remote: SocketAddr,
     /// When the last datagram of it came.
@@ -129,8 +133,6 @@ pub(crate) struct Conn {
     pub(crate) announcing: BTreeMap<Namespace, (RequestKey, Vec<u64>)>,
     /// Its timer in the engine's table, if it has one.
     pub(crate) timer: Option<Time>,
-    pub(crate) wants_service: bool,
-    pub(crate) wants_send: bool,
     /// After how many [batches](Readings::batches) of acknowledgements how much was handed over, packets' headers
     /// included.
     pub(crate) handed: (u64, u64),

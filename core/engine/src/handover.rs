@@ -13,7 +13,7 @@
 //!   swallowed would hear nothing of each other.
 
 use bytes::Bytes;
-use cc_fanout::queue::{DropReason, Out, Part, TrackKey};
+use cc_fanout::queue::{DropReason, Out, Part, SubgroupKey, TrackKey};
 use cc_session::{Dir, StreamId, Transport};
 
 use crate::api::Time;
@@ -40,7 +40,7 @@ pub(crate) enum Handed {
 
 impl Conn {
     /// Whether something waits, and the window takes it all twice over.
-    pub(crate) fn is_at_ease(&self) -> bool {
+    pub(crate) fn is_at_ease(&mut self) -> bool {
         !self.queue.is_empty() && self.queue.bytes() as u64 * 2 <= self.readings.room()
     }
 
@@ -151,10 +151,10 @@ impl Conn {
                 }
                 len + OVERHEAD
             }
-            Out::Stream { subgroup, track, data, fin, first } => {
+            Out::Stream { subgroup, track, header, data, fin, first } => {
                 let stream = if first {
                     let Some(stream) = self.carrier.open(Dir::Uni) else {
-                        self.queue.stream_refused(subgroup);
+                        self.queue.stream_refused(subgroup, data);
                         return 0;
                     };
                     self.opened(subgroup, track, stream);
@@ -165,7 +165,7 @@ impl Conn {
                         None => return 0,
                     }
                 };
-                self.write(subgroup, stream, data, fin) + OVERHEAD
+                self.write(subgroup, stream, (header, data), fin) + OVERHEAD
             }
             Out::Reset { subgroup, code } => {
                 if let Some(stream) = self.sending.remove(&subgroup) {
@@ -177,7 +177,7 @@ impl Conn {
         }
     }
 
-    fn opened(&mut self, subgroup: cc_fanout::queue::SubgroupKey, track: cc_fanout::queue::TrackKey, stream: StreamId) {
+    fn opened(&mut self, subgroup: SubgroupKey, track: TrackKey, stream: StreamId) {
         let Some((subscriber, meta)) = self.queue.subgroup(subgroup) else { return };
         // Higher goes first in quinn; control and request streams are above all data.
         let priority = -((i32::from(subscriber) << 8) + i32::from(meta.priority)) - 1;
@@ -193,20 +193,20 @@ impl Conn {
         }
     }
 
-    fn write(&mut self, subgroup: cc_fanout::queue::SubgroupKey, stream: StreamId, data: Bytes, fin: bool) -> usize {
-        let mut rest = data;
-        let mut taken = 0;
-        if !rest.is_empty() {
-            match self.carrier.write_bytes(stream, &mut rest) {
-                Ok(accepted) => taken = accepted,
-                Err(_) => {
-                    self.stopped(stream);
-                    return 0;
-                }
-            }
-        }
-        if !rest.is_empty() {
-            self.queue.unsent(subgroup, rest);
+    fn write(&mut self, subgroup: SubgroupKey, stream: StreamId, (header, data): (Bytes, Bytes), fin: bool) -> usize {
+        let mut rest = [header, data];
+        // Most writes have no header, and one without anything only ends the stream.
+        let skip = usize::from(rest[0].is_empty());
+        let Ok(taken) = (match rest[1].is_empty() && skip == 1 {
+            true => Ok(0),
+            false => self.carrier.write_pieces(stream, &mut rest[skip..]),
+        }) else {
+            self.stopped(stream);
+            return 0;
+        };
+        let [header, data] = rest;
+        if !header.is_empty() || !data.is_empty() {
+            self.queue.unsent(subgroup, header, data);
             if taken == 0 {
                 self.queue.block(subgroup);
             }

@@ -43,6 +43,7 @@ mod media;
 mod moving;
 mod offers;
 mod ordered;
+mod outlets;
 mod past;
 mod publish;
 mod publishing;

@@ -402,7 +402,7 @@ impl Engine {
     /// A subscriber of a track goes: what it was sent stays counted, and what still waited for it counts as expired.
     pub(crate) fn retire(&mut self, id: TrackId, at: ConnIndex, queue: TrackKey) {
         let Some(Source::Local(publication)) = self.tracks.get(&id).map(|track| track.source) else { return };
-        let (Some(publication), Some(conn)) = (self.publications.get_mut(&publication), self.conns.get(at)) else {
+        let (Some(publication), Some(conn)) = (self.publications.get_mut(&publication), self.conns.get_mut(at)) else {
             return;
         };
         let queued = conn.queue.stats(queue);
@@ -415,13 +415,13 @@ impl Engine {
     }
 
     /// The publication's numbers, with what its subscribers' queues hold and dropped.
-    pub fn track_stats(&self, id: PublicationId) -> Option<TrackStats> {
+    pub fn track_stats(&mut self, id: PublicationId) -> Option<TrackStats> {
         let publication = self.publications.get(&id)?;
         let mut stats = publication.stats;
         if let Some(track) = self.tracks.get(&publication.track) {
             stats.subscribers = (track.sinks.iter().filter(|sink| sink.forward).count() + track.locals.len()) as u32;
-            for sink in &track.sinks {
-                let Some(conn) = self.conns.get(sink.conn) else { continue };
+            for sink in track.sinks.iter() {
+                let Some(conn) = self.conns.get_mut(sink.conn) else { continue };
                 let queued = conn.queue.stats(sink.queue);
                 stats.queued_bytes += queued.queued_bytes as u64;
                 stats.queued_frames += queued.queued_frames;

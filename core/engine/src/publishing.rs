@@ -274,7 +274,7 @@ impl Engine {
             nameless: false,
             publisher,
             forwarding: true,
-            sinks: Vec::new(),
+            sinks: Default::default(),
             locals: Vec::new(),
             groups: std::collections::BTreeMap::new(),
             largest: None,

@@ -77,7 +77,11 @@ impl Transport for Quic<'_> {
     }
 
     fn write_bytes(&mut self, id: StreamId, bytes: &mut Bytes) -> Result<usize, WriteError> {
-        match self.0.send_stream(quic_stream(id)).write_chunks(std::slice::from_mut(bytes)) {
+        self.write_pieces(id, std::slice::from_mut(bytes))
+    }
+
+    fn write_pieces(&mut self, id: StreamId, pieces: &mut [Bytes]) -> Result<usize, WriteError> {
+        match self.0.send_stream(quic_stream(id)).write_chunks(pieces) {
             Ok(written) => Ok(written.bytes),
             Err(quinn_proto::WriteError::Blocked) => Ok(0),
             Err(quinn_proto::WriteError::Stopped(code)) => Err(WriteError::Stopped(code.into_inner())),

@@ -22,7 +22,7 @@ pub(crate) fn count(refused: &mut Refusals, counters: &Counters) {
 }
 
 /// Adds what a connection did not deliver. Before a sibling's queue is full its ring is.
-pub(crate) fn add_drops(sum: &mut Drops, conn: &Conn) {
+pub(crate) fn add_drops(sum: &mut Drops, conn: &mut Conn) {
     let totals = conn.queue.totals();
     for (index, count) in totals.drops.iter().enumerate() {
         let crossing = matches!(conn.side, Side::Sibling { .. });
@@ -53,13 +53,13 @@ impl Engine {
     }
 
     /// The engine's own numbers.
-    pub fn stats(&self) -> EngineStats {
+    pub fn stats(&mut self) -> EngineStats {
         let mut stats = self.stats;
         (stats.objects_in, stats.objects_out) = self.past_objects;
         stats.drops = self.past_drops;
         stats.refused = self.refused;
         for at in self.conns.indices() {
-            let Some(conn) = self.conns.get(at) else { continue };
+            let Some(conn) = self.conns.get_mut(at) else { continue };
             if conn.stage == Stage::Closed {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Engine {
         }
         // A sibling's tracks and demand are counted there.
         stats.tracks = self.tracks.values().filter(|track| !track.is_siblings()).count() as u64;
-        let sinks = self.tracks.values().flat_map(|track| &track.sinks);
+        let sinks = self.tracks.values().flat_map(|track| track.sinks.iter());
         stats.subscriptions = sinks.filter(|sink| sink.conn < SIBLINGS).count() as u64;
         stats
     }

@@ -15,7 +15,7 @@ use crate::limits::{Limit, Limits, Refusals};
 use crate::past::Kept;
 use crate::selection::Facts;
 use crate::track::{GroupKey, OpenGroup, Outlet, OwnTimeouts, Sink, Source, Track};
-use crate::Engine;
+use crate::{Engine, SIBLINGS};
 
 /// An encoded header and a payload, as one piece.
 pub(crate) fn joined(header: &[u8], payload: &[u8]) -> Bytes {
@@ -87,38 +87,40 @@ impl Engine {
         // Encoded once for each alias that it goes out under: nearly always one.
         let mut encoded: Option<(u64, Bytes)> = None;
         let deadline = track.traits.object_timeout.map(|timeout| now.saturating_add(timeout));
-        for sink in track.sinks.iter().filter(|sink| sink.takes(&facts)) {
-            let Some(conn) = self.conns.get_mut(sink.conn) else { continue };
+        // A status says that nothing follows, as the bit does.
+        let end_of_group = header.end_of_group || !carries_payload(header.status);
+        let mut send = |at, queue, alias| {
+            let Some(conn) = self.conns.get_mut(at) else { return };
             let data = match &encoded {
-                Some((alias, data)) if *alias == sink.alias => data.clone(),
+                Some((same, data)) if *same == alias => data.clone(),
                 _ => {
-                    let onward = DatagramHeader { alias: sink.alias, ..header.clone() };
+                    let onward = DatagramHeader { alias, ..header.clone() };
                     self.scratch.clear();
                     // What was decoded can be encoded.
                     if onward.encode(&mut self.scratch).is_err() {
                         return;
                     }
                     let data = joined(&self.scratch, &payload);
-                    encoded = Some((sink.alias, data.clone()));
+                    encoded = Some((alias, data.clone()));
                     data
                 }
             };
-            let part = Part {
-                group: header.group,
-                object: header.object,
-                priority,
-                deadline,
-                // A status says that nothing follows, as the bit does.
-                end_of_group: header.end_of_group || !carries_payload(header.status),
-                data,
-            };
-            if conn.crosses_at_once(sink.queue, &part, now) {
-                continue;
+            let part = Part { group: header.group, object: header.object, priority, deadline, end_of_group, data };
+            if at >= SIBLINGS && conn.crosses_at_once(queue, &part, now) {
+                return;
             }
-            conn.queue.push_part(sink.queue, part, now);
-            self.ready.want_send(sink.conn, conn);
+            conn.queue.arrive(queue, part, now);
+            self.ready.want_send(at, conn);
+        };
+        let mut ends = false;
+        match track.sinks.ways(location) {
+            Some((alias, ways)) => ways.iter().for_each(|&(at, queue)| send(at, queue, alias)),
+            None => {
+                let takers = track.sinks.iter().filter(|sink| sink.takes(&facts));
+                takers.for_each(|sink| send(sink.conn, sink.queue, sink.alias));
+                ends = track.sinks.iter().any(|sink| sink.ends);
+            }
         }
-        let ends = track.sinks.iter().any(|sink| sink.ends);
         if carries_payload(header.status) {
             let kept = Kept {
                 subgroup: None,
@@ -334,7 +336,7 @@ impl Engine {
                 }
             }
         }
-        for sink in track.sinks {
+        for sink in track.sinks.into_all() {
             let Some(conn) = self.conns.get_mut(sink.conn) else { continue };
             if let Some(ending) = conn.sinks.get_mut(&sink.queue) {
                 ending.ending = Some(code);

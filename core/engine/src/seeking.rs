@@ -98,7 +98,7 @@ impl Engine {
         let asked = params.rendezvous_timeout.unwrap_or(0).saturating_mul(1000).min(RENDEZVOUS_MAX);
         let patience = if self.uplink_is_down() { asked.max(UPLINK_WAIT) } else { asked };
         if patience > 0 {
-            let waiting = self.seeking.keys().filter_map(|id| self.tracks.get(id)).flat_map(|track| &track.sinks);
+            let waiting = self.seeking.keys().filter_map(|id| self.tracks.get(id)).flat_map(|track| track.sinks.iter());
             if waiting.filter(|sink| sink.until.is_some()).count() >= WAITING_MAX {
                 let text = "too many subscriptions wait for their publishers";
                 let mut refusal = Refusal::new(codes::request_error::EXCESSIVE_LOAD, text);

@@ -130,6 +130,11 @@ impl Selection {
         self.sets = sets(filters, &Properties::default()).unwrap_or_default();
     }
 
+    /// Whether all from its start on passes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.end == END && self.sets.is_empty()
+    }
+
     /// Whether an object passes.
     pub(crate) fn passes(&self, facts: &Facts<'_>) -> bool {
         let inside = self.start <= facts.location && facts.location <= self.end;

@@ -251,8 +251,10 @@ impl Engine {
         for stream in crossing.set_room(left) {
             self.writable(at, StreamId(stream), now);
         }
-        if let Some(conn) = self.conns.get_mut(at).filter(|conn| left > 0 && conn.queue.bytes() > 0) {
-            self.ready.want_send(at, conn);
+        if let Some(conn) = self.conns.get_mut(at) {
+            if left > 0 && conn.queue.bytes() > 0 {
+                self.ready.want_send(at, conn);
+            }
         }
         loop {
             let Some(conn) = self.conns.get_mut(at) else { return };

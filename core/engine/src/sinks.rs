@@ -249,7 +249,7 @@ impl Engine {
             sink.ends && sink.accepted && last < largest.group && last < oldest_open
         };
         let (over, left): (Vec<Sink>, Vec<Sink>) = track.sinks.drain(..).partition(over);
-        track.sinks = left;
+        track.sinks = left.into();
         for sink in over {
             self.retire(id, sink.conn, sink.queue);
             let Some(conn) = self.conns.get_mut(sink.conn) else { continue };

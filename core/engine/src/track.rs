@@ -15,6 +15,7 @@ use crate::joining::Join;
 use crate::live::Live;
 use crate::malformed::Ends;
 use crate::ordered::Ordered;
+use crate::outlets::Sinks;
 use crate::past::Past;
 use crate::selection::{Facts, Selection};
 use crate::uplink::Standby;
@@ -174,7 +175,7 @@ pub(crate) struct Track {
     pub(crate) nameless: bool,
     /// Peer id of the publishing session; empty: unknown.
     pub(crate) publisher: String,
-    pub(crate) sinks: Vec<Sink>,
+    pub(crate) sinks: Sinks,
     pub(crate) locals: Vec<LocalSink>,
     pub(crate) groups: BTreeMap<GroupKey, OpenGroup>,
     pub(crate) largest: Option<Location>,

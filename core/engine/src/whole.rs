@@ -13,7 +13,7 @@ use crate::past::Kept;
 use crate::router::{carries_payload, encode_object, joined, open_stream, subgroup_number};
 use crate::selection::Facts;
 use crate::track::{OwnTimeouts, Sink, Source};
-use crate::Engine;
+use crate::{Engine, SIBLINGS};
 
 impl Engine {
     /// A subgroup with its only object: to everyone who wants it. To a sibling it crosses as one piece.
@@ -101,7 +101,7 @@ fn crosses(
     payload: &[u8],
     scratch: &mut Vec<u8>,
 ) -> bool {
-    if conn.carrier.crossing().is_none() {
+    if sink.conn < SIBLINGS {
         return false;
     }
     scratch.clear();

@@ -12,13 +12,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0usize..4, 0u64..12, 0u64..3, 0u8..4, ttl(), prop::collection::vec(size(), 1..5)).prop_map(
             |(track, group, object, priority, ttl, sizes)| Step::Frame { track, group, object, priority, ttl, sizes }
         ),
+        8 => (prop_oneof![4 => Just(0u64), 1 => 1u64..150], 0usize..4, 0u64..12, 0u8..4, ttl(), size()).prop_map(
+            |(wait, track, group, priority, ttl, size)| Step::Arrive { wait, track, group, priority, ttl, size }
+        ),
         2 => (0usize..4, 0u64..12, 0u64..3, 0u8..4, ttl())
             .prop_map(|(track, group, subgroup, priority, ttl)| Step::Open { track, group, subgroup, priority, ttl }),
         5 => (0usize..8, 1usize..200).prop_map(|(sub, size)| Step::Object { sub, size }),
         2 => (0usize..8).prop_map(|sub| Step::Finish { sub }),
         1 => (0usize..8).prop_map(|sub| Step::Reset { sub }),
         1 => (0usize..8, any::<bool>()).prop_map(|(sub, blocked)| Step::Block { sub, blocked }),
-        8 => (0usize..300, prop::option::of(0usize..50)).prop_map(|(room, unsent)| Step::Next { room, unsent }),
+        14 => (0usize..300, prop::option::of(0usize..50), prop::bool::weighted(0.2))
+            .prop_map(|(room, unsent, look)| Step::Next { room, unsent, look }),
         2 => (1u64..150).prop_map(|time| Step::Pass { time }),
         1 => (0usize..4, 0u8..3).prop_map(|(track, priority)| Step::Priority { track, priority }),
     ];

@@ -8,19 +8,63 @@ const LIMITS: Limits = Limits { session_bytes: 2000, track_bytes: 1200, subgroup
 
 #[derive(Clone, Debug)]
 enum Step {
-    AddTrack { latest_wins: bool, reliable: bool, object_timeout: u64, subgroup_timeout: u64 },
-    RemoveTrack { track: usize },
-    Part { track: usize, group: u64, object: u64, end_of_group: bool, ttl: Option<u64>, size: usize },
-    Frame { track: usize, group: u64, parts: usize },
-    Open { track: usize, group: u64, priority: u8 },
-    Object { sub: usize, size: usize },
-    Finish { sub: usize },
-    Reset { sub: usize },
-    Delivered { sub: usize },
-    Next { room: usize, then: Then },
+    AddTrack {
+        latest_wins: bool,
+        reliable: bool,
+        object_timeout: u64,
+        subgroup_timeout: u64,
+    },
+    RemoveTrack {
+        track: usize,
+    },
+    Part {
+        track: usize,
+        group: u64,
+        object: u64,
+        end_of_group: bool,
+        ttl: Option<u64>,
+        size: usize,
+    },
+    Frame {
+        track: usize,
+        group: u64,
+        parts: usize,
+    },
+    /// What one pass brings, a frame of each of so many tracks, and how much of it leaves.
+    Tick {
+        tracks: usize,
+        group: u64,
+        ttl: Option<u64>,
+        reversed: bool,
+        leave: usize,
+    },
+    Open {
+        track: usize,
+        group: u64,
+        priority: u8,
+    },
+    Object {
+        sub: usize,
+        size: usize,
+    },
+    Finish {
+        sub: usize,
+    },
+    Reset {
+        sub: usize,
+    },
+    Delivered {
+        sub: usize,
+    },
+    Next {
+        room: usize,
+        then: Then,
+    },
     Unblock,
     Shrink,
-    Pass { time: u64 },
+    Pass {
+        time: u64,
+    },
 }
 
 /// What the transport makes of a stream's bytes.
@@ -45,6 +89,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0usize..6, 0u64..30, 0u64..10, any::<bool>(), prop::option::of(0u64..90), 0usize..60).prop_map(
             |(track, group, object, end_of_group, ttl, size)| Step::Part { track, group, object, end_of_group, ttl, size }
         ),
+        4 => (1usize..7, 0u64..30, prop::option::of(0u64..90), any::<bool>(), 0usize..8).prop_map(
+            |(tracks, group, ttl, reversed, leave)| Step::Tick { tracks, group, ttl, reversed, leave }
+        ),
         3 => (0usize..6, 0u64..30, 1usize..9).prop_map(|(track, group, parts)| Step::Frame { track, group, parts }),
         3 => (0usize..6, 0u64..30, 0u8..4).prop_map(|(track, group, priority)| Step::Open { track, group, priority }),
         6 => (0usize..12, 0usize..150).prop_map(|(sub, size)| Step::Object { sub, size }),
@@ -65,14 +112,16 @@ fn zeros(size: usize) -> Bytes {
 
 fn send(queue: &mut Queue, now: u64, room: usize, then: Then) -> Option<Out> {
     let out = queue.next(now, 50, room)?;
-    if let Out::Stream { subgroup, data, first, .. } = &out {
+    if let Out::Stream { subgroup, header, data, first, .. } = &out {
+        let half = |bytes: &Bytes| bytes.slice(bytes.len() / 2..);
         match then {
             Then::Take => {}
-            Then::Refuse if *first => queue.stream_refused(*subgroup),
-            Then::Refuse => queue.unsent(*subgroup, data.clone()),
-            Then::TakeHalf => queue.unsent(*subgroup, data.slice(data.len() / 2..)),
+            Then::Refuse if *first => queue.stream_refused(*subgroup, data.clone()),
+            Then::Refuse => queue.unsent(*subgroup, Bytes::new(), data.clone()),
+            Then::TakeHalf if data.len() % 2 == 0 => queue.unsent(*subgroup, half(header), data.clone()),
+            Then::TakeHalf => queue.unsent(*subgroup, Bytes::new(), half(data)),
             Then::Block => {
-                queue.unsent(*subgroup, data.clone());
+                queue.unsent(*subgroup, header.clone(), data.clone());
                 queue.block(*subgroup);
             }
         }
@@ -80,7 +129,7 @@ fn send(queue: &mut Queue, now: u64, room: usize, then: Then) -> Option<Out> {
     Some(out)
 }
 
-fn check(queue: &Queue, tracks: &[TrackKey]) -> Result<(), TestCaseError> {
+fn check(queue: &mut Queue, tracks: &[TrackKey]) -> Result<(), TestCaseError> {
     let sum = queue.totals();
     prop_assert_eq!(sum.pushed_frames, sum.sent_frames + sum.dropped() + sum.withdrawn + sum.queued_frames);
     prop_assert_eq!(sum.queued_bytes, queue.bytes());
@@ -91,13 +140,21 @@ fn check(queue: &Queue, tracks: &[TrackKey]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn run(steps: Vec<Step>) -> Result<Vec<String>, TestCaseError> {
+/// What the queue gave out, and what it said. `arrive`: nobody asks what becomes of parts that come.
+fn run(steps: Vec<Step>, arrive: bool) -> Result<Vec<String>, TestCaseError> {
     let mut queue = Queue::new(LIMITS);
     let config = |priority| TrackConfig { subscriber_priority: priority, ..TrackConfig::default() };
     let mut tracks = vec![queue.add_track(config(1)), queue.add_track(config(2))];
     let mut subs = Vec::new();
     let (mut now, mut log) = (0, Vec::new());
+    let push = |queue: &mut Queue, key, part, now| match arrive {
+        true => queue.arrive(key, part, now),
+        false => drop(queue.push_part(key, part, now)),
+    };
     for step in steps {
+        // To look brings what has just come into the queue.
+        let quiet = matches!(step, Step::Part { .. } | Step::Tick { .. } | Step::Next { .. });
+        let looks = !quiet && !matches!(step, Step::Open { .. } | Step::Object { .. } | Step::Finish { .. });
         let pick = |track: usize| tracks.get(track % tracks.len().max(1)).copied();
         let sub = |sub: usize, subs: &[SubgroupKey]| subs.get(sub % subs.len().max(1)).copied();
         match step {
@@ -118,7 +175,18 @@ fn run(steps: Vec<Step>) -> Result<Vec<String>, TestCaseError> {
                 let deadline = ttl.map(|ttl| now + ttl);
                 let priority = (group % 3) as u8;
                 let part = Part { group, object, priority, deadline, end_of_group, data: zeros(size) };
-                log.push(format!("{:?}", queue.push_part(key, part, now)));
+                push(&mut queue, key, part, now);
+            }
+            Step::Tick { tracks: count, group, ttl, reversed, leave } => {
+                for at in 0..count.min(tracks.len()) {
+                    let key = tracks[if reversed { count.min(tracks.len()) - 1 - at } else { at }];
+                    let (deadline, priority) = (ttl.map(|ttl| now + ttl + at as u64 % 2), (at % 3) as u8);
+                    let data = zeros(10 + 8 * at);
+                    push(&mut queue, key, Part { group, object: 0, priority, deadline, end_of_group: true, data }, now);
+                }
+                for _ in 0..leave {
+                    log.push(format!("{:?}", send(&mut queue, now, 1000, Then::Take)));
+                }
             }
             Step::Frame { track, group, parts } => {
                 let Some(key) = pick(track) else { continue };
@@ -150,7 +218,12 @@ fn run(steps: Vec<Step>) -> Result<Vec<String>, TestCaseError> {
                 prop_assert!(queue.next_timeout().is_none_or(|next| next > now));
             }
         }
-        check(&queue, &tracks)?;
+        if looks || !arrive {
+            check(&mut queue, &tracks)?;
+        }
+        if looks {
+            log.push(format!("{:?}", queue.totals()));
+        }
     }
     // At the end everything can be drained, and then nothing is left.
     queue.unblock_opening();
@@ -161,7 +234,7 @@ fn run(steps: Vec<Step>) -> Result<Vec<String>, TestCaseError> {
         queue.remove_track(track);
     }
     prop_assert_eq!((queue.bytes(), queue.totals().queued_frames), (0, 0));
-    check(&queue, &[])?;
+    check(&mut queue, &[])?;
     while send(&mut queue, now, 1 << 20, Then::Take).is_some() {}
     prop_assert_eq!(queue.next_timeout(), None);
     Ok(log)
@@ -172,6 +245,11 @@ proptest! {
 
     #[test]
     fn bounds_hold_counts_add_up_and_runs_repeat(steps in steps()) {
-        prop_assert_eq!(run(steps.clone())?, run(steps)?);
+        prop_assert_eq!(run(steps.clone(), false)?, run(steps, false)?);
+    }
+
+    #[test]
+    fn what_arrives_unasked_leaves_as_what_is_pushed(steps in steps()) {
+        prop_assert_eq!(run(steps.clone(), true)?, run(steps, false)?);
     }
 }

@@ -12,16 +12,16 @@ fn a_stream_is_opened_with_its_header_and_ends_with_a_fin() {
     let sub = queue.open_subgroup(track, meta(0, 0, 0), data("H"), 0);
     assert!(queue.is_empty(), "a header alone waits");
     queue.push_object(sub, data("one"), 0);
-    assert_eq!(queue.peek_size(0), Some(1));
-    let out = queue.next(0, MTU, ROOM);
-    assert_eq!(out, Some(Out::Stream { subgroup: sub, track, data: data("H"), fin: false, first: true }));
-    let out = queue.next(0, MTU, 2);
-    assert_eq!(out, Some(Out::Stream { subgroup: sub, track, data: data("on"), fin: false, first: false }));
+    assert_eq!(queue.peek_size(0), Some(4));
+    assert_eq!(queue.next(0, MTU, 0), None);
+    let given = |header: &str, piece: &str, fin, first| {
+        Some(Out::Stream { subgroup: sub, track, header: data(header), data: data(piece), fin, first })
+    };
+    assert_eq!(queue.next(0, MTU, 3), given("H", "on", false, true));
     assert_eq!(queue.stats(track).sent_frames, 0);
     assert_eq!(queue.next(0, MTU, 0), None);
     queue.finish_subgroup(sub);
-    let out = queue.next(0, MTU, ROOM);
-    assert_eq!(out, Some(Out::Stream { subgroup: sub, track, data: data("e"), fin: true, first: false }));
+    assert_eq!(queue.next(0, MTU, ROOM), given("", "e", true, false));
     assert_eq!((queue.stats(track).sent_frames, queue.stats(track).sent_bytes), (1, 4));
     assert_eq!(queue.next(0, MTU, ROOM), None);
     assert_eq!(queue.push_object(sub, data("two"), 0), Fate::Gone);
@@ -62,23 +62,37 @@ fn what_the_transport_did_not_take_goes_back_in_front() {
     queue.push_object(sub, data("abcdef"), 0);
     queue.push_object(sub, data("gh"), 0);
     queue.finish_subgroup(sub);
-    assert_eq!(next(&mut queue, 0).unwrap(), "H");
-    assert_eq!(next(&mut queue, 0).unwrap(), "abcdef");
-    queue.unsent(sub, data("ef"));
+    assert_eq!(next(&mut queue, 0).unwrap(), "H abcdef");
+    queue.unsent(sub, data(""), data("ef"));
     queue.block(sub);
     assert_eq!(next(&mut queue, 0), None);
     assert_eq!((queue.stats(track).sent_frames, queue.stats(track).queued_frames), (0, 2));
     queue.unblock(sub);
     queue.next(0, MTU, 1);
-    queue.unsent(sub, data("e"));
+    queue.unsent(sub, data(""), data("e"));
     assert_eq!(next(&mut queue, 0).unwrap(), "e");
     assert_eq!(next(&mut queue, 0).unwrap(), "f");
     assert_eq!(next(&mut queue, 0).unwrap(), "gh|");
-    queue.unsent(sub, data("h"));
+    queue.unsent(sub, data(""), data("h"));
     assert_eq!(drain(&mut queue, 0), "h|");
     let stats = queue.stats(track);
     assert_eq!((stats.sent_frames, stats.sent_bytes, queue.bytes()), (2, 9, 0));
-    adds_up(&queue);
+    adds_up(&mut queue);
+}
+
+#[test]
+fn a_header_that_was_not_taken_goes_back_in_front_of_its_object() {
+    let mut queue = Queue::new(LIMITS);
+    let track = queue.add_track(config(5));
+    let sub = queue.open_subgroup(track, meta(0, 0, 0), data("head"), 0);
+    queue.push_object(sub, data("abc"), 0);
+    queue.finish_subgroup(sub);
+    assert_eq!(next(&mut queue, 0).unwrap(), "head abc|");
+    queue.unsent(sub, data("ad"), data("abc"));
+    assert_eq!((queue.stats(track).queued_frames, queue.bytes()), (1, 5));
+    assert_eq!(drain(&mut queue, 0), "ad abc|");
+    assert_eq!((queue.stats(track).sent_frames, queue.stats(track).sent_bytes, queue.bytes()), (1, 7, 0));
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -108,15 +122,15 @@ fn without_stream_credit_streams_wait_and_datagrams_do_not() {
         })
         .collect();
     queue.push_frame(other, frame(0, 0, "dg"), 0);
-    assert_eq!(next(&mut queue, 10).unwrap(), "H");
-    queue.stream_refused(keys[0]);
+    assert_eq!(next(&mut queue, 10).unwrap(), "H 0");
+    queue.stream_refused(keys[0], data("0"));
     assert_eq!(drain(&mut queue, 10), "dg");
     assert!(queue.is_empty());
     queue.expire(100);
     assert_eq!(dropped(&queue.stats(track), DropReason::StreamLimit), 1, "never opened: no reset");
     queue.unblock_opening();
     assert_eq!(drain(&mut queue, 100), "H 1 H 2");
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -127,8 +141,7 @@ fn an_object_past_its_timeout_resets_its_subgroup() {
     queue.push_object(sub, data("a"), 0);
     queue.push_object(sub, data("b"), 60);
     assert_eq!(queue.next_timeout(), Some(100));
-    assert_eq!(next(&mut queue, 60).unwrap(), "H");
-    assert_eq!(next(&mut queue, 60).unwrap(), "a");
+    assert_eq!(next(&mut queue, 60).unwrap(), "H a");
     assert_eq!(queue.next_timeout(), Some(160));
     assert_eq!(drain(&mut queue, 160), "!2");
     assert_eq!(queue.push_object(sub, data("c"), 170), Fate::Expired);
@@ -136,7 +149,7 @@ fn an_object_past_its_timeout_resets_its_subgroup() {
     assert_eq!((stats.sent_frames, dropped(&stats, DropReason::Expired)), (1, 2));
     queue.finish_subgroup(sub);
     assert_eq!(queue.push_object(sub, data("d"), 170), Fate::Gone);
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -166,16 +179,16 @@ fn a_partly_reliable_subgroup_over_a_bound_is_reset() {
     let track = queue.add_track(config(5));
     let sub = queue.open_subgroup(track, meta(0, 0, 0), data("H"), 0);
     queue.push_object(sub, data("a"), 0);
-    assert_eq!(next(&mut queue, 0).unwrap(), "H");
-    for object in ["b", "c"] {
+    assert_eq!(next(&mut queue, 0).unwrap(), "H a");
+    for object in ["b", "c", "d"] {
         assert_eq!(queue.push_object(sub, data(object), 0), Fate::Queued);
     }
-    assert_eq!(queue.push_object(sub, data("d"), 0), Fate::NoRoom);
     assert_eq!(queue.push_object(sub, data("e"), 0), Fate::NoRoom);
+    assert_eq!(queue.push_object(sub, data("f"), 0), Fate::NoRoom);
     assert_eq!(drain(&mut queue, 0), "!5");
     assert_eq!(dropped(&queue.stats(track), DropReason::NoRoom), 5);
     assert_eq!(queue.bytes(), 0);
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -190,7 +203,7 @@ fn a_reliable_track_over_a_bound_takes_nothing_more_and_drops_nothing_queued() {
     assert_eq!(drain(&mut queue, 5000), "H a b", "no timeout applies");
     assert_eq!(queue.push_object(sub, data("d"), 5000), Fate::TooFarBehind, "no gap");
     assert_eq!(queue.remove_track(track), [sub]);
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -209,7 +222,7 @@ fn what_is_important_displaces_less_important_streams_but_never_reliable_ones() 
     assert_eq!(queue.push_object(clip, data("w"), 0), Fate::NoRoom);
     assert_eq!(drain(&mut queue, 0), "m T t");
     assert_eq!(dropped(&queue.stats(video), DropReason::NoRoom), 2);
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -223,12 +236,11 @@ fn a_withdrawn_subgroup_is_reset_if_its_stream_is_open() {
     let two = queue.open_subgroup(track, meta(1, 0, 0), data("H"), 0);
     queue.push_object(two, data("a"), 0);
     queue.push_object(two, data("b"), 0);
-    assert_eq!(next(&mut queue, 0).unwrap(), "H");
-    assert_eq!(next(&mut queue, 0).unwrap(), "a");
+    assert_eq!(next(&mut queue, 0).unwrap(), "H a");
     queue.reset_subgroup(two, 77);
     assert_eq!(drain(&mut queue, 0), "!77");
     assert_eq!(queue.stats(track).withdrawn, 2);
-    adds_up(&queue);
+    adds_up(&mut queue);
 }
 
 #[test]
@@ -266,5 +278,5 @@ fn a_whole_subgroup_passes_an_empty_queue_and_is_counted() {
     assert_eq!(drain(&mut queue, 0), "!1");
     queue.remove_track(track);
     assert!(!queue.pass_subgroup(track, 10));
-    adds_up(&queue);
+    adds_up(&mut queue);
 }

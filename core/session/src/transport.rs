@@ -74,6 +74,17 @@ pub trait Transport {
         let _ = bytes.split_to(taken.min(bytes.len()));
         Ok(taken)
     }
+    /// As [`write_bytes`](Self::write_bytes), of several in a row.
+    fn write_pieces(&mut self, id: StreamId, pieces: &mut [Bytes]) -> Result<usize, WriteError> {
+        let mut taken = 0;
+        for piece in pieces {
+            taken += self.write_bytes(id, piece)?;
+            if !piece.is_empty() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
     /// Hands over one datagram, which is sent or lost whole.
     fn send_datagram(&mut self, bytes: Bytes) -> Result<(), DatagramError>;
     /// The largest datagram that path and peer take now; 0: none.

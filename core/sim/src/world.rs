@@ -204,8 +204,8 @@ impl<A: App> World<A> {
     }
 
     /// Readings of a node's engine. None: it is not running, or not there.
-    pub fn stats(&self, node: NodeId) -> Option<EngineStats> {
-        self.nodes.get(node)?.engine.as_ref().map(Engine::stats)
+    pub fn stats(&mut self, node: NodeId) -> Option<EngineStats> {
+        self.nodes.get_mut(node)?.engine.as_mut().map(Engine::stats)
     }
 
     /// What one direction of a path did.

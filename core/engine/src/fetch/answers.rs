@@ -122,7 +122,7 @@ impl Engine {
         let limits = &self.config.limits;
         let room = (limits.subgroup_bytes.min(limits.track_bytes) / 2).min(ANSWER_BYTES);
         loop {
-            let queued = self.conns.get(at).map(|conn| conn.queue.track_bytes(answer.answering.queue));
+            let queued = self.conns.get_mut(at).map(|conn| conn.queue.track_bytes(answer.answering.queue));
             if queued.is_none_or(|queued| queued > room) {
                 self.serving.insert((at, key), answer);
                 return;

@@ -83,45 +83,24 @@ impl Queue {
     /// Counts a whole frame of one datagram as sent, which the caller sends itself, past the queue. False: it is to be
     /// pushed, because something waits that may go before it, or it has more parts, or it comes too late.
     pub fn pass(&mut self, key: TrackKey, part: &Part, now: Time) -> bool {
-        let Some(index) = self.track(key).filter(|_| self.charge == 0 && self.resets.is_empty()) else { return false };
-        let track = &mut self.tracks[index];
-        let conflate = track.config.latest_wins && !track.config.reliable;
-        let alone = part.object == 0 && part.end_of_group && track.recent.is_empty();
+        let Some(index) = self.track(key).filter(|_| self.is_clear()) else { return false };
         let late = part.deadline.is_some_and(|deadline| deadline <= self.now.max(now));
-        let stale = conflate && track.newest.is_some_and(|newest| part.group < newest);
-        if !alone || late || stale || track.behind {
+        if !(part.object == 0 && part.end_of_group) || late {
             return false;
         }
-        if conflate {
-            track.newest = Some(part.group);
+        let head = &mut self.heads[index as usize];
+        if head.is_stale(part.group) || head.is_odd(&self.tracks, index) {
+            return false;
         }
-        track.stats.pushed_frames += 1;
-        track.stats.sent_frames += 1;
-        track.stats.sent_bytes += part.data.len() as u64;
+        head.sent(part.group, part.data.len());
         true
     }
 
     /// The first part of a group to arrive.
     fn begin(&mut self, track: u32, part: Part) -> Fate {
         let alone = part.object == 0 && part.end_of_group;
-        let state = FrameState {
-            track,
-            lane: NONE,
-            place: Place { rank: 0, item: part.object, arrival: 0, index: 0 },
-            group: part.group,
-            priority: part.priority,
-            bytes: part.data.len(),
-            charge: ENTRY_COST,
-            first: Some(part.data),
-            rest: VecDeque::new(),
-            expires: part.deadline.unwrap_or(NEVER),
-            pushed_at: self.now,
-            started: false,
-            tracked: !alone,
-            seen: 1,
-            expected: part.end_of_group.then(|| part.object.saturating_add(1)),
-        };
         let group = part.group;
+        let state = FrameState::of_part(track, part, self.now);
         let (frame, fate) = self.admit(track, state);
         if alone {
             return fate;
@@ -134,6 +113,7 @@ impl Queue {
             self.forget_oldest(track);
         }
         self.tracks[track].recent.push_back(Record { group, state });
+        self.heads[track as usize].odd = true;
         fate
     }
 
@@ -175,39 +155,41 @@ impl Queue {
 
     /// Queues a new frame, or says why not. Counts it.
     fn admit(&mut self, track: u32, mut frame: FrameState) -> (Option<u32>, Fate) {
-        let config = self.tracks[track].config;
         self.tracks[track].stats.pushed_frames += 1;
-        if config.reliable {
-            frame.expires = NEVER;
-        } else {
-            let object = after(self.now, config.object_timeout);
-            let subgroup = after(self.now, config.subgroup_timeout);
-            frame.expires = frame.expires.min(object).min(subgroup);
-        }
+        let head = &self.heads[track as usize];
+        frame.expires = head.expires(frame.expires, self.now);
+        let (conflate, stale) = (head.conflates, head.is_stale(frame.group));
         if frame.expires <= self.now {
             self.count(track, DropReason::Expired);
             return (None, Fate::Expired);
         }
-        let conflate = config.latest_wins && !config.reliable;
-        if conflate && self.tracks[track].newest.is_some_and(|newest| frame.group < newest) {
+        if stale {
             self.count(track, DropReason::Superseded);
             return (None, Fate::Stale);
         }
         let fits = self.can_fit(frame.bytes + frame.charge);
         let superseded = if conflate && fits { self.supersede(track, &frame) } else { 0 };
         if !self.make_room(track, frame.priority, frame.bytes + frame.charge, None) {
-            if config.reliable {
+            if self.tracks[track].config.reliable {
                 return (None, self.fall_behind(track, None));
             }
             self.count(track, DropReason::NoRoom);
             return (None, Fate::NoRoom);
         }
-        if conflate {
-            self.tracks[track].newest = Some(frame.group);
+        let index = self.enqueue(frame);
+        (Some(index), if superseded > 0 { Fate::Superseded(superseded) } else { Fate::Queued })
+    }
+
+    /// Enters a frame that is counted as pushed, expires when it says, and has room.
+    pub(super) fn enqueue(&mut self, mut frame: FrameState) -> u32 {
+        let track = frame.track;
+        let head = &mut self.heads[track as usize];
+        if head.conflates {
+            head.newest = frame.group;
         }
         let (bytes, charge, expires) = (frame.bytes, frame.charge, frame.expires);
         self.arrivals += 1;
-        frame.place.rank = rank(config.group_order, frame.group);
+        frame.place.rank = rank(self.tracks[track].config.group_order, frame.group);
         frame.place.arrival = self.arrivals;
         let (index, _) = self.frames.insert(frame);
         self.frames[index].place.index = index;
@@ -217,7 +199,7 @@ impl Queue {
             self.frame_timers.set(index, (expires, index));
         }
         self.enter_lane(index);
-        (Some(index), if superseded > 0 { Fate::Superseded(superseded) } else { Fate::Queued })
+        index
     }
 
     fn enter_lane(&mut self, index: u32) {
@@ -269,7 +251,7 @@ impl Queue {
         if !self.can_fit(need) || self.tracks[track].behind {
             return false;
         }
-        while self.tracks[track].charge + need > track_bytes {
+        while self.heads[track as usize].charge + need > track_bytes {
             let lanes = self.tracks[track].lanes.iter().rev();
             let victim = lanes
                 .take_while(|&&(other, _)| other >= priority)
@@ -310,12 +292,17 @@ impl Queue {
 
     /// A reliable track went over a bound: it takes nothing more.
     pub(super) fn fall_behind(&mut self, track: u32, frame: Option<u32>) -> Fate {
-        self.tracks[track].behind = true;
+        self.put_behind(track);
         match frame {
             Some(frame) => self.drop_frame(frame, DropReason::NoRoom),
             None => self.count(track, DropReason::NoRoom),
         }
         Fate::TooFarBehind
+    }
+
+    pub(super) fn put_behind(&mut self, track: u32) {
+        self.tracks[track].behind = true;
+        self.heads[track as usize].odd = true;
     }
 
     /// Drops a frame with all its parts, and counts it.

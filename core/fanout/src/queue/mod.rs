@@ -6,9 +6,9 @@
 //!
 //! **Order.** Subscriber priority, then publisher priority, 0 first; within a track its group
 //! order, then object or subgroup id; between tracks that tie the earlier deadline, then turns.
-//! A turn lasts one whole frame, or one chunk of a stream. A less important thing never overtakes
-//! a more important one for want of room: what flow control holds back is taken out by
-//! [`block`](Queue::block).
+//! A turn lasts one whole frame, or one chunk of a stream, the first with its header. A less
+//! important thing never overtakes a more important one for want of room: what flow control holds
+//! back is taken out by [`block`](Queue::block).
 //!
 //! **Bounds.** Nothing grows past [`Limits`]. A frame that finds no room displaces the least
 //! important and, among those, the oldest frames, never more important ones; in the session as a
@@ -19,6 +19,7 @@
 //! **Counting.** Everything pushed is sent, dropped for one reason, withdrawn, or still queued.
 
 mod frames;
+mod fresh;
 mod send;
 mod streams;
 mod tracks;
@@ -40,10 +41,16 @@ const NEVER: Time = Time::MAX;
 
 /// What waits to be sent to one session. See the module for the rules.
 #[derive(Debug)]
+// So that what is looked at for each datagram comes first, and lies together.
+#[repr(C)]
 pub struct Queue {
-    limits: Limits,
-    /// The latest time seen.
+    /// What has just come.
+    fresh: fresh::Fresh,
+    /// The latest time seen, but for what `fresh` was told.
     now: Time,
+    /// Of each track what a datagram that comes alone asks for.
+    heads: Vec<Head>,
+    limits: Limits,
     tracks: Slab<Track>,
     lanes: Lanes,
     frames: Slab<FrameState>,
@@ -76,6 +83,35 @@ pub struct Queue {
     scratch: Vec<u32>,
 }
 
+/// A cache line of each track, and all that is touched of it for a datagram which is on its way at once.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Head {
+    /// Of the track whose it is; no track has [`GONE`].
+    generation: u32,
+    subscriber_priority: u8,
+    /// Only its newest frame is held.
+    conflates: bool,
+    reliable: bool,
+    /// It may be behind, or have groups that come in parts.
+    odd: bool,
+    /// Of datagrams: the shorter of its time-outs, or [`NEVER`].
+    timeout: Time,
+    /// Of objects of streams; [`NEVER`] for a reliable track.
+    object_timeout: Time,
+    charge: usize,
+    /// Latest-wins: the newest group accepted, or 0.
+    newest: u64,
+    /// The round of `fresh` that it was last part of.
+    round: u64,
+    /// Sent from `fresh`, beside what is in `stats`.
+    sent_frames: u64,
+    sent_bytes: u64,
+}
+
+/// Generations count from 0, and none comes so far.
+const GONE: u32 = u32::MAX;
+
 #[derive(Debug)]
 struct Track {
     config: TrackConfig,
@@ -84,9 +120,6 @@ struct Track {
     /// Its subgroups, in no order; each knows its place.
     subs: Vec<u32>,
     stats: TrackStats,
-    charge: usize,
-    /// Latest-wins: the newest group accepted.
-    newest: Option<u64>,
     /// A reliable track that went over a bound takes nothing more: there would be a gap.
     behind: bool,
     /// The latest groups that came in parts, oldest first, at most [`frames::RECENT`].
@@ -163,6 +196,8 @@ struct Sub {
     fin_sent: bool,
     blocked: bool,
     parked: bool,
+    /// It is in `fresh`, with one object.
+    fresh: bool,
     /// Reset by the queue; what is pushed still is dropped for the same reason.
     dead: Option<DropReason>,
     /// When the time to deliver it runs out, once it is finished.
@@ -185,6 +220,8 @@ struct Chunk {
 #[derive(Clone, Copy, Debug)]
 struct LastOut {
     first: bool,
+    /// Bytes of the header.
+    header: usize,
     /// An object ended with it.
     object: bool,
     fin: bool,
@@ -202,6 +239,71 @@ fn importance(subscriber: u8, publisher: u8) -> u16 {
 /// 48 bits are enough for nine years of a million turns a second.
 fn order_key(importance: u16, deadline: Time, turn: u64) -> u128 {
     u128::from(importance) << 112 | u128::from(deadline) << 48 | u128::from(turn & 0xffff_ffff_ffff)
+}
+
+impl Head {
+    /// Takes over what a datagram asks of a track's configuration.
+    fn configure(&mut self, config: &TrackConfig) {
+        let given = |timeout: Option<u64>| timeout.filter(|us| *us > 0).unwrap_or(NEVER);
+        self.subscriber_priority = config.subscriber_priority;
+        self.conflates = config.latest_wins && !config.reliable;
+        self.reliable = config.reliable;
+        self.timeout = given(config.object_timeout).min(given(config.subgroup_timeout));
+        self.object_timeout = if config.reliable { NEVER } else { given(config.object_timeout) };
+    }
+
+    /// When a datagram that comes now expires, of which its publisher says `deadline`.
+    fn expires(&self, deadline: Time, now: Time) -> Time {
+        match self.reliable {
+            true => NEVER,
+            false => deadline.min(now.saturating_add(self.timeout)),
+        }
+    }
+
+    /// Whether its track takes nothing more, or has groups that come in parts.
+    fn is_odd(&mut self, tracks: &Slab<Track>, index: u32) -> bool {
+        if self.odd {
+            let track = &tracks[index];
+            self.odd = track.behind || !track.recent.is_empty();
+        }
+        self.odd
+    }
+
+    /// Counts a frame of one datagram that has been on its way at once.
+    fn sent(&mut self, group: u64, bytes: usize) {
+        self.newest = if self.conflates { group } else { self.newest };
+        self.sent_frames += 1;
+        self.sent_bytes += bytes as u64;
+    }
+
+    /// Whether it is one that a newer frame has overtaken.
+    fn is_stale(&self, group: u64) -> bool {
+        self.conflates && group < self.newest
+    }
+}
+
+impl FrameState {
+    /// A frame of which one part has come.
+    fn of_part(track: u32, part: Part, now: Time) -> Self {
+        let alone = part.object == 0 && part.end_of_group;
+        Self {
+            track,
+            lane: NONE,
+            place: Place { rank: 0, item: part.object, arrival: 0, index: 0 },
+            group: part.group,
+            priority: part.priority,
+            bytes: part.data.len(),
+            charge: ENTRY_COST,
+            first: Some(part.data),
+            rest: VecDeque::new(),
+            expires: part.deadline.unwrap_or(NEVER),
+            pushed_at: now,
+            started: false,
+            tracked: !alone,
+            seen: 1,
+            expected: part.end_of_group.then(|| part.object.saturating_add(1)),
+        }
+    }
 }
 
 fn rank(order: GroupOrder, group: u64) -> u64 {

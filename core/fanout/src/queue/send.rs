@@ -10,7 +10,9 @@ impl Queue {
     /// is not. If a stream is next and `room` is too little for it, the answer is `None`, and so
     /// nothing less important slips past.
     pub fn next(&mut self, now: Time, max_datagram: usize, room: usize) -> Option<Out> {
-        self.expire(now);
+        self.take_in();
+        self.settle_due(now);
+        self.expire_queued(now);
         if let Some(key) = self.retiring.take() {
             if let Some(index) = self.sub(key) {
                 self.end_sub(index);
@@ -18,6 +20,9 @@ impl Queue {
         }
         if let Some((subgroup, code)) = self.resets.pop_front() {
             return Some(Out::Reset { subgroup, code });
+        }
+        if let Some(out) = self.next_fresh(max_datagram, room) {
+            return Some(out);
         }
         loop {
             let Some((stream, index)) = self.front() else {
@@ -36,8 +41,8 @@ impl Queue {
         }
     }
 
-    /// The size of what `next` would give with unlimited room: of the next datagram, header or
-    /// object; 0 for a reset or a lone FIN.
+    /// The size of what `next` would give with unlimited room: of the next datagram, or object and
+    /// header; 0 for a reset or a lone FIN.
     pub fn peek_size(&mut self, now: Time) -> Option<usize> {
         self.expire(now);
         if !self.resets.is_empty() {
@@ -45,7 +50,7 @@ impl Queue {
         }
         let (stream, index) = self.front()?;
         Some(if stream {
-            self.subs[index].chunks.front().map_or(0, |chunk| chunk.data.len())
+            self.subs[index].piece()
         } else {
             let frame = &self.frames[index];
             frame.first.as_ref().or(frame.rest.front()).map_or(0, Bytes::len)
@@ -103,25 +108,35 @@ impl Queue {
         Some(Out::Datagram { track, bytes, last_of_frame, waited_us })
     }
 
-    /// The header, or a chunk of an object, or the FIN; `None` if `room` is too little.
+    /// The header, if it is not out, and a chunk of an object, or the FIN; `None` if `room` is too little.
     fn take_stream(&mut self, index: u32, room: usize) -> Option<Out> {
         let key = self.sub_key(index);
         let sub = &mut self.subs[index];
         let first = !sub.opened;
         let (track, lane) = (sub.track, sub.lane);
         let size = sub.chunks.front().map_or(0, |chunk| chunk.data.len());
-        if (first && size > room) || (size > 0 && room == 0) {
+        let header = if first { sub.header.clone() } else { Bytes::new() };
+        if header.len() > room || (header.is_empty() && size > 0 && room == 0) {
             return None;
         }
-        let mut last = LastOut { first, object: false, fin: false, len: 0, expires: NEVER, pushed_at: self.now };
+        let room = room - header.len();
+        let mut last = LastOut {
+            first,
+            header: header.len(),
+            object: false,
+            fin: false,
+            len: 0,
+            expires: NEVER,
+            pushed_at: self.now,
+        };
         let mut data = Bytes::new();
-        let mut cost = 0;
+        let mut cost = if header.is_empty() { 0 } else { ENTRY_COST };
         if let Some(chunk) = sub.chunks.front_mut() {
             (last.expires, last.pushed_at) = (chunk.expires, chunk.pushed_at);
             data = chunk.data.split_to(size.min(room));
             if data.len() == size {
                 last.object = chunk.object;
-                cost = ENTRY_COST;
+                cost += ENTRY_COST;
                 sub.chunks.pop_front();
             }
         }
@@ -130,21 +145,22 @@ impl Queue {
         sub.opened = true;
         sub.fin_sent = last.fin;
         sub.last = Some(last);
-        sub.bytes -= last.len;
-        sub.charge -= last.len + cost;
+        let bytes = last.header + last.len;
+        sub.bytes -= bytes;
+        sub.charge -= bytes + cost;
         sub.objects -= u64::from(last.object);
         if last.fin && sub.fin_deadline == NEVER {
             self.retiring = Some(key);
         }
-        self.discharge(track, last.len, cost);
+        self.discharge(track, bytes, cost);
         let stats = &mut self.tracks[track].stats;
-        stats.sent_bytes += last.len as u64;
+        stats.sent_bytes += bytes as u64;
         stats.sent_frames += u64::from(last.object);
         stats.queued_frames -= u64::from(last.object);
         self.pass_turn(lane);
         self.refresh_sub(index);
         let track = TrackKey { index: track, generation: self.tracks.generation(track) };
-        Some(Out::Stream { subgroup: key, track, data, fin: last.fin, first })
+        Some(Out::Stream { subgroup: key, track, header, data, fin: last.fin, first })
     }
 
     /// The lane goes to the end of the line of those that tie with it.

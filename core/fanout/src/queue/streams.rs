@@ -17,13 +17,24 @@ impl Sub {
         head.min(self.meta.deadline.unwrap_or(NEVER)).min(self.fin_deadline)
     }
 
-    /// Whether it has something that may go out. A header alone waits for its first object.
+    /// Bytes of what goes out next of it: an object, and the header before the first.
+    pub(super) fn piece(&self) -> usize {
+        let header = if self.opened { 0 } else { self.header.len() };
+        header + self.chunks.front().map_or(0, |chunk| chunk.data.len())
+    }
+
+    /// Whether nothing is queued of it, it takes more, and nothing but its objects' time-outs may end it.
+    pub(super) fn is_bare(&self) -> bool {
+        let held = self.blocked || self.parked || self.finished || self.fresh;
+        self.chunks.is_empty() && !held && self.dead.is_none() && self.meta.deadline.is_none()
+    }
+
+    /// Whether it has something that may go out. A header waits for its first object.
     fn is_ready(&self) -> bool {
         if self.blocked || self.parked || self.dead.is_some() {
             return false;
         }
-        let waiting = if self.opened { self.chunks.len() } else { self.chunks.len().saturating_sub(1) };
-        waiting > 0 || (self.finished && !self.fin_sent)
+        !self.chunks.is_empty() || (self.finished && !self.fin_sent)
     }
 }
 
@@ -33,7 +44,12 @@ impl Queue {
     /// empty.
     pub fn open_subgroup(&mut self, key: TrackKey, meta: SubgroupMeta, header: Bytes, now: Time) -> SubgroupKey {
         debug_assert!(!header.is_empty(), "a subgroup has a header");
-        self.expire(now);
+        // What neither goes out before its first object nor displaces anything needs no order.
+        let quiet = |track: &u32| meta.deadline.is_none() && self.has_room(*track, header.len() + ENTRY_COST);
+        match self.track(key).filter(quiet) {
+            Some(_) => _ = self.tell(now),
+            None => self.expire(now),
+        }
         let Some(track) = self.track(key) else {
             return SubgroupKey { index: NONE, generation: 0 };
         };
@@ -47,7 +63,7 @@ impl Queue {
             meta,
             place: Place { rank, item: meta.subgroup, arrival: self.arrivals, index: 0 },
             lane: NONE,
-            header: header.clone(),
+            header: Bytes::new(),
             chunks: VecDeque::new(),
             bytes: 0,
             charge: 0,
@@ -57,6 +73,7 @@ impl Queue {
             fin_sent: false,
             blocked: false,
             parked: false,
+            fresh: false,
             dead: None,
             fin_deadline: NEVER,
             timeouts: None,
@@ -66,9 +83,11 @@ impl Queue {
         self.tracks[track].subs.push(index);
         let need = header.len() + ENTRY_COST;
         if need <= self.limits.subgroup_bytes && self.make_room(track, meta.priority, need, None) {
-            self.append_chunk(index, Chunk { data: header, object: false, expires: NEVER, pushed_at: self.now });
+            self.charge_sub(index, header.len());
+            self.subs[index].header = header;
+            self.refresh_sub(index);
         } else if config.reliable {
-            self.tracks[track].behind = true;
+            self.put_behind(track);
         } else {
             self.kill(index, DropReason::NoRoom, TOO_FAR_BEHIND);
         }
@@ -78,19 +97,19 @@ impl Queue {
     /// Counts a whole subgroup, of one object, as sent: the caller sends it itself, past the queue. False: it is to be
     /// opened and pushed, because something waits that may go before it.
     pub fn pass_subgroup(&mut self, key: TrackKey, bytes: usize) -> bool {
-        let Some(index) = self.track(key).filter(|_| self.charge == 0 && self.resets.is_empty()) else { return false };
-        let track = &mut self.tracks[index];
-        if track.behind {
+        let Some(index) = self.track(key).filter(|_| self.is_clear()) else { return false };
+        if self.tracks[index].behind {
             return false;
         }
-        track.stats.pushed_frames += 1;
-        track.stats.sent_frames += 1;
-        track.stats.sent_bytes += bytes as u64;
+        let head = &mut self.heads[index as usize];
+        head.sent_frames += 1;
+        head.sent_bytes += bytes as u64;
         true
     }
 
     /// Gives a subgroup time-outs of its own, for what is pushed from now on and for its end.
     pub fn set_timeouts(&mut self, key: SubgroupKey, timeouts: Timeouts) {
+        self.settle();
         if let Some(index) = self.sub(key) {
             self.subs[index].timeouts = Some(timeouts);
         }
@@ -100,6 +119,9 @@ impl Queue {
     /// with all its objects (`NoRoom`), and a reliable track takes nothing more (`TooFarBehind`).
     /// After the queue has reset a subgroup, its further objects are dropped for the same reason.
     pub fn push_object(&mut self, key: SubgroupKey, data: Bytes, now: Time) -> Fate {
+        if self.sub(key).is_some_and(|index| self.hurry(index, &data, now)) {
+            return Fate::Queued;
+        }
         self.expire(now);
         let Some(index) = self.sub(key) else {
             return Fate::Gone;
@@ -139,19 +161,30 @@ impl Queue {
     /// from the latest time that the queue was told.
     pub fn finish_subgroup(&mut self, key: SubgroupKey) {
         let Some(index) = self.sub(key) else { return };
+        let sub = &self.subs[index];
+        let config = &self.tracks[sub.track].config;
+        let timeout = match sub.timeouts {
+            Some(own) => own.subgroup,
+            None if config.reliable => None,
+            None => config.subgroup_timeout,
+        };
+        // The FIN goes with the object that is on its way.
+        let hurries = sub.fresh && after(0, timeout) == NEVER;
+        if !hurries {
+            self.settle();
+        }
+        // What came before may have displaced it.
+        let Some(index) = self.sub(key) else { return };
         let sub = &mut self.subs[index];
         if sub.dead.is_some() {
             return self.end_sub(index);
         }
         if !sub.finished {
             sub.finished = true;
-            let config = &self.tracks[sub.track].config;
-            sub.fin_deadline = match sub.timeouts {
-                Some(own) => after(self.now, own.subgroup),
-                None if config.reliable => NEVER,
-                None => after(self.now, config.subgroup_timeout),
-            };
-            self.refresh_sub(index);
+            sub.fin_deadline = after(self.now, timeout);
+            if !hurries {
+                self.refresh_sub(index);
+            }
         }
     }
 
@@ -159,6 +192,7 @@ impl Queue {
     /// stream that is open is reset with `code`. After the FIN is out it does so only while the
     /// delivery timeout runs.
     pub fn reset_subgroup(&mut self, key: SubgroupKey, code: u64) {
+        self.settle();
         let Some(index) = self.sub(key) else { return };
         let sub = &self.subs[index];
         let ended = sub.fin_sent && sub.fin_deadline == NEVER;
@@ -171,40 +205,66 @@ impl Queue {
     /// All of a finished stream is acknowledged: its delivery timeout no longer runs. Needed only
     /// where there is a `subgroup_timeout`; without a call the stream is reset when that passes.
     pub fn delivered(&mut self, key: SubgroupKey) {
-        if let Some(index) = self.sub(key) {
-            if self.subs[index].fin_sent {
+        // Most often it has ended, and nothing else is to be disturbed.
+        if self.sub(key).is_some_and(|index| self.subs[index].fin_sent) {
+            self.settle();
+            if let Some(index) = self.sub(key) {
                 self.end_sub(index);
             }
         }
     }
 
-    /// The transport took only the beginning of what `next` last gave out of this subgroup:
-    /// `rest` goes back in front, with the FIN if there was one. To be called before any push.
-    pub fn unsent(&mut self, key: SubgroupKey, rest: Bytes) {
+    /// The transport took only the beginning of what `next` last gave out of this subgroup: what is left of the header
+    /// and of the data goes back in front, with the FIN if there was one. To be called before any push.
+    pub fn unsent(&mut self, key: SubgroupKey, header: Bytes, rest: Bytes) {
+        self.settle();
         let Some(index) = self.sub(key) else { return };
-        let sub = &mut self.subs[index];
-        let Some(last) = sub.last.take() else { return };
-        if rest.len() > last.len || (rest.is_empty() && !last.fin) {
+        let Some(last) = self.subs[index].last else { return };
+        let none = header.is_empty() && rest.is_empty();
+        if header.len() > last.header || rest.len() > last.len || (none && !last.fin) {
             return;
         }
-        let track = sub.track;
-        let bytes = rest.len();
+        self.count_sent(index);
+        self.put_back(index, last, rest);
+        if !header.is_empty() {
+            self.tracks[self.subs[index].track].stats.sent_bytes -= header.len() as u64;
+            self.charge_sub(index, header.len());
+            let chunk = Chunk { data: header, object: false, expires: NEVER, pushed_at: last.pushed_at };
+            self.subs[index].chunks.push_front(chunk);
+        }
+        self.refresh_sub(index);
+    }
+
+    /// Counts what was sent of a subgroup's track past the queue as sent by it, so that it can be taken back.
+    fn count_sent(&mut self, index: u32) {
+        let track = self.subs[index].track;
+        let (stats, head) = (&mut self.tracks[track].stats, &mut self.heads[track as usize]);
+        stats.pushed_frames += head.sent_frames;
+        stats.sent_frames += std::mem::take(&mut head.sent_frames);
+        stats.sent_bytes += std::mem::take(&mut head.sent_bytes);
+    }
+
+    /// The end of the data that went out last goes back in front, and the FIN.
+    fn put_back(&mut self, index: u32, last: LastOut, rest: Bytes) {
+        let key = self.sub_key(index);
+        let sub = &mut self.subs[index];
+        sub.last = None;
         if last.fin {
             sub.fin_sent = false;
             self.retiring = self.retiring.filter(|&other| other != key);
         }
+        let bytes = rest.len();
         if bytes > 0 {
             let chunk = Chunk { data: rest, object: last.object, expires: last.expires, pushed_at: last.pushed_at };
             let objects = u64::from(last.object);
             sub.objects += objects;
             sub.chunks.push_front(chunk);
-            let stats = &mut self.tracks[track].stats;
+            let stats = &mut self.tracks[sub.track].stats;
             stats.queued_frames += objects;
             stats.sent_frames -= objects;
             stats.sent_bytes -= bytes as u64;
             self.charge_sub(index, bytes);
         }
-        self.refresh_sub(index);
     }
 
     /// The subscriber priority of a subgroup, and where it stands; `None` if its key has ended.
@@ -224,23 +284,28 @@ impl Queue {
         self.set_blocked(key, false);
     }
 
-    /// The peer permits no further stream for what `next` last gave out (`first`): the subgroup
-    /// goes back as it was, and no stream is opened until `unblock_opening`. What is dropped
-    /// meanwhile for want of a stream counts as [`DropReason::StreamLimit`].
-    pub fn stream_refused(&mut self, key: SubgroupKey) {
+    /// The peer permits no further stream for what `next` last gave out (`first`), of which this is the data: the
+    /// subgroup goes back as it was, and no stream is opened until `unblock_opening`. What is dropped meanwhile for want
+    /// of a stream counts as [`DropReason::StreamLimit`].
+    pub fn stream_refused(&mut self, key: SubgroupKey, data: Bytes) {
+        self.settle();
         let Some(index) = self.sub(key) else { return };
-        if !self.subs[index].last.is_some_and(|last| last.first) {
-            return;
+        let Some(last) = self.subs[index].last.filter(|last| last.first && last.len == data.len()) else { return };
+        self.count_sent(index);
+        self.put_back(index, last, data);
+        let sub = &mut self.subs[index];
+        sub.opened = false;
+        if last.header > 0 {
+            self.tracks[sub.track].stats.sent_bytes -= last.header as u64;
+            self.charge_sub(index, last.header);
         }
-        let header = self.subs[index].header.clone();
-        self.unsent(key, header);
-        self.subs[index].opened = false;
         self.opening_blocked = true;
         self.park(index);
     }
 
     /// The peer permits more streams.
     pub fn unblock_opening(&mut self) {
+        self.settle();
         self.opening_blocked = false;
         while let Some(index) = self.parked.pop_first() {
             self.subs[index].parked = false;
@@ -289,9 +354,14 @@ impl Queue {
 
     /// Takes a subgroup out of the queue altogether. Its objects are counted already.
     pub(super) fn end_sub(&mut self, index: u32) {
-        // Dead for whatever reason: so that nothing of it stays in any order.
-        self.subs[index].dead = Some(DropReason::Expired);
-        self.empty_sub(index);
+        let sub = &mut self.subs[index];
+        if sub.charge > 0 || sub.lane != NONE || sub.parked || self.crowded {
+            // Dead for whatever reason: so that nothing of it stays in any order.
+            sub.dead = Some(DropReason::Expired);
+            self.empty_sub(index);
+        } else {
+            self.sub_timers.remove(index);
+        }
         let Some(sub) = self.subs.remove(index) else {
             return;
         };
@@ -372,6 +442,7 @@ impl Queue {
     }
 
     fn set_blocked(&mut self, key: SubgroupKey, blocked: bool) {
+        self.settle();
         if let Some(index) = self.sub(key) {
             self.subs[index].blocked = blocked;
             self.refresh_sub(index);

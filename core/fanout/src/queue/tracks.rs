@@ -6,8 +6,10 @@ impl Queue {
     /// An empty queue. It allocates nothing until something is pushed.
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
+            fresh: fresh::Fresh::default(),
             now: 0,
+            heads: Vec::new(),
+            limits,
             tracks: Slab::new(),
             lanes: Lanes::default(),
             frames: Slab::new(),
@@ -39,11 +41,15 @@ impl Queue {
             lanes: Vec::new(),
             subs: Vec::new(),
             stats: TrackStats::default(),
-            charge: 0,
-            newest: None,
             behind: false,
             recent: VecDeque::new(),
         });
+        let mut head = Head { generation, ..Head::default() };
+        head.configure(&config);
+        match self.heads.get_mut(index as usize) {
+            Some(slot) => *slot = head,
+            None => self.heads.push(head),
+        }
         TrackKey { index, generation }
     }
 
@@ -51,9 +57,11 @@ impl Queue {
     /// rest on what is pushed from now on; the group order of a subscription cannot change
     /// (draft -18, "Priorities") and stays. An ended key does nothing.
     pub fn update_track(&mut self, key: TrackKey, config: TrackConfig) {
+        self.settle();
         let Some(track) = self.track(key) else { return };
         let group_order = self.tracks[track].config.group_order;
         self.tracks[track].config = TrackConfig { group_order, ..config };
+        self.heads[track as usize].configure(&config);
         for at in 0..self.tracks[track].lanes.len() {
             let (priority, lane) = self.tracks[track].lanes[at];
             self.lanes[lane].importance = importance(config.subscriber_priority, priority);
@@ -68,6 +76,7 @@ impl Queue {
     /// Ends a track: all that is queued of it is withdrawn. The subgroups in the answer have a
     /// stream without its FIN; the caller resets it. An ended key does nothing.
     pub fn remove_track(&mut self, key: TrackKey) -> Vec<SubgroupKey> {
+        self.settle();
         let Some(track) = self.track(key) else {
             return Vec::new();
         };
@@ -94,8 +103,9 @@ impl Queue {
             self.end_frame(place.index);
             self.tracks[track].stats.withdrawn += 1;
         }
+        self.past.add(&self.counts(track));
+        self.heads[track as usize].generation = GONE;
         if let Some(gone) = self.tracks.remove(track) {
-            self.past.add(&gone.stats);
             gone.lanes.iter().for_each(|(_, lane)| self.lanes.give_back(*lane));
         }
         open
@@ -103,6 +113,7 @@ impl Queue {
 
     /// Counts frames that never reached the queue, because the caller refused them.
     pub fn count_drop(&mut self, key: TrackKey, reason: DropReason, frames: u64) {
+        self.settle();
         if let Some(track) = self.track(key) {
             let stats = &mut self.tracks[track].stats;
             stats.pushed_frames += frames;
@@ -113,6 +124,8 @@ impl Queue {
     /// Gives back the memory that a burst took, where nothing of it is in use. Done by itself when a
     /// queue that had met the session's bound is empty: in steady use it would only be taken again.
     pub fn shrink(&mut self) {
+        self.settle();
+        self.fresh.shrink();
         self.frames.shrink();
         self.subs.shrink();
         self.order.shrink();
@@ -129,28 +142,33 @@ impl Queue {
     }
 
     /// Bytes queued, without [`ENTRY_COST`].
-    pub fn bytes(&self) -> usize {
+    pub fn bytes(&mut self) -> usize {
+        self.take_in();
         self.bytes
     }
 
     /// Whether [`next`](Self::next) has nothing to give: what is blocked does not count, what
     /// waits for a stream only from the next `next` on.
-    pub fn is_empty(&self) -> bool {
-        self.resets.is_empty() && self.order.top().is_none()
+    pub fn is_empty(&mut self) -> bool {
+        self.take_in();
+        self.resets.is_empty() && self.order.top().is_none() && !self.has_fresh()
     }
 
     /// Bytes queued of one track; 0 for an ended key.
-    pub fn track_bytes(&self, key: TrackKey) -> usize {
+    pub fn track_bytes(&mut self, key: TrackKey) -> usize {
+        self.settle();
         self.track(key).map_or(0, |track| self.tracks[track].stats.queued_bytes)
     }
 
     /// The counts of one track; all zero for an ended key.
-    pub fn stats(&self, key: TrackKey) -> TrackStats {
+    pub fn stats(&mut self, key: TrackKey) -> TrackStats {
+        self.settle();
         self.track(key).map_or_else(TrackStats::default, |track| self.stats_of(track))
     }
 
     /// The counts of all tracks there are and have been.
-    pub fn totals(&self) -> TrackStats {
+    pub fn totals(&mut self) -> TrackStats {
+        self.settle();
         let mut sum = self.past;
         for (track, _) in self.tracks.iter() {
             sum.add(&self.stats_of(track));
@@ -159,7 +177,8 @@ impl Queue {
     }
 
     /// When [`expire`](Self::expire) is to be called next, if nothing else happens first.
-    pub fn next_timeout(&self) -> Option<Time> {
+    pub fn next_timeout(&mut self) -> Option<Time> {
+        self.settle();
         let frames = self.frame_timers.top().map(|((time, _), _)| time);
         let subs = self.sub_timers.top().map(|((time, _), _)| time);
         [frames, subs].into_iter().flatten().min()
@@ -167,6 +186,11 @@ impl Queue {
 
     /// Drops what is past its deadline. `next` and the pushes do this by themselves.
     pub fn expire(&mut self, now: Time) {
+        self.settle();
+        self.expire_queued(now);
+    }
+
+    pub(super) fn expire_queued(&mut self, now: Time) {
         self.now = self.now.max(now);
         while let Some(((time, _), frame)) = self.frame_timers.top() {
             if time > self.now {
@@ -182,8 +206,8 @@ impl Queue {
         }
     }
 
-    fn stats_of(&self, track: u32) -> TrackStats {
-        let track = &self.tracks[track];
+    fn stats_of(&self, index: u32) -> TrackStats {
+        let track = &self.tracks[index];
         let frames = track.lanes.iter().flat_map(|&(_, lane)| {
             let frames = &self.lanes[lane].frames;
             // By arrival, the oldest is at one end unless groups came out of order.
@@ -194,7 +218,18 @@ impl Queue {
             .iter()
             .flat_map(|&sub| self.subs[sub].chunks.iter().find(|chunk| chunk.object).map(|chunk| chunk.pushed_at));
         let oldest = frames.chain(objects).min().unwrap_or(self.now);
-        TrackStats { oldest_wait_us: self.now - oldest, ..track.stats }
+        TrackStats { oldest_wait_us: self.now - oldest, ..self.counts(index) }
+    }
+
+    /// All that was counted of a track.
+    fn counts(&self, track: u32) -> TrackStats {
+        let (stats, head) = (&self.tracks[track].stats, &self.heads[track as usize]);
+        TrackStats {
+            pushed_frames: stats.pushed_frames + head.sent_frames,
+            sent_frames: stats.sent_frames + head.sent_frames,
+            sent_bytes: stats.sent_bytes + head.sent_bytes,
+            ..*stats
+        }
     }
 
     pub(super) fn track(&self, key: TrackKey) -> Option<u32> {
@@ -205,7 +240,7 @@ impl Queue {
     pub(super) fn charge(&mut self, track: u32, bytes: usize, cost: usize) {
         let entry = &mut self.tracks[track];
         entry.stats.queued_bytes += bytes;
-        entry.charge += bytes + cost;
+        self.heads[track as usize].charge += bytes + cost;
         self.bytes += bytes;
         self.charge += bytes + cost;
     }
@@ -214,7 +249,12 @@ impl Queue {
     pub(super) fn discharge(&mut self, track: u32, bytes: usize, cost: usize) {
         let entry = &mut self.tracks[track];
         entry.stats.queued_bytes -= bytes;
-        entry.charge -= bytes + cost;
+        self.heads[track as usize].charge -= bytes + cost;
+        self.uncharge(bytes, cost);
+    }
+
+    /// The same, where the session's bytes alone are counted.
+    pub(super) fn uncharge(&mut self, bytes: usize, cost: usize) {
         self.bytes -= bytes;
         self.charge -= bytes + cost;
         if self.crowded && self.charge <= self.limits.session_bytes / 2 {

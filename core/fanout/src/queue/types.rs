@@ -269,11 +269,13 @@ pub enum Out {
         subgroup: SubgroupKey,
         /// Its track.
         track: TrackKey,
-        /// What to write: the header if `first`, else (part of) one object, or nothing but a FIN.
+        /// What to write first: the subgroup's header, whole, if `first`; else nothing.
+        header: Bytes,
+        /// What to write: (part of) one object, or nothing.
         data: Bytes,
         /// The stream ends after `data`.
         fin: bool,
-        /// The stream is to be opened for this: `data` is the subgroup's header, whole.
+        /// The stream is to be opened for this.
         first: bool,
     },
     /// Reset the subgroup's stream. Its key has ended, or drops what is pushed from now on.

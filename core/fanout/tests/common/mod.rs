@@ -45,7 +45,10 @@ pub fn reliable() -> TrackConfig {
 pub fn next(queue: &mut Queue, now: u64) -> Option<String> {
     queue.next(now, MTU, ROOM).map(|out| match out {
         Out::Datagram { bytes, .. } => String::from_utf8(bytes.to_vec()).unwrap(),
-        Out::Stream { data, fin, .. } => String::from_utf8(data.to_vec()).unwrap() + if fin { "|" } else { "" },
+        Out::Stream { header, data, fin, .. } => {
+            let pieces: Vec<_> = [header, data].into_iter().filter(|piece| !piece.is_empty()).collect();
+            String::from_utf8(pieces.join(&b' ')).unwrap() + if fin { "|" } else { "" }
+        }
         Out::Reset { code, .. } => format!("!{code}"),
     })
 }
@@ -58,7 +61,7 @@ pub fn dropped(stats: &TrackStats, reason: DropReason) -> u64 {
     stats.drops[reason as usize]
 }
 
-pub fn adds_up(queue: &Queue) {
+pub fn adds_up(queue: &mut Queue) {
     let sum = queue.totals();
     assert_eq!(sum.pushed_frames, sum.sent_frames + sum.dropped() + sum.withdrawn + sum.queued_frames, "{sum:?}");
 }

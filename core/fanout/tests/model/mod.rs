@@ -65,7 +65,7 @@ impl ModelSub {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Given {
     Datagram { track: usize, bytes: Bytes, last: bool },
-    Stream { sub: SubgroupKey, data: Bytes, fin: bool, first: bool },
+    Stream { sub: SubgroupKey, header: Bytes, data: Bytes, fin: bool, first: bool },
     Reset { sub: SubgroupKey, code: u64 },
 }
 
@@ -342,8 +342,16 @@ impl Model {
                 Head::Sub(at) => {
                     let sub = &mut self.subs[at];
                     let first = !sub.opened;
+                    let mut header = Bytes::new();
+                    if first && sub.chunks.front().is_some_and(|chunk| !chunk.2) {
+                        if sub.chunks[0].0.len() > room {
+                            return None;
+                        }
+                        header = sub.chunks.pop_front().expect("looked at").0;
+                    }
+                    let room = room - header.len();
                     let size = sub.chunks.front().map_or(0, |chunk| chunk.0.len());
-                    if (first && size > room) || (size > 0 && room == 0) {
+                    if header.is_empty() && size > 0 && room == 0 {
                         return None;
                     }
                     let mut data = Bytes::new();
@@ -356,7 +364,7 @@ impl Model {
                     }
                     sub.opened = true;
                     sub.ended = sub.finished && sub.chunks.is_empty();
-                    let given = Given::Stream { sub: sub.key, data, fin: sub.ended, first };
+                    let given = Given::Stream { sub: sub.key, header, data, fin: sub.ended, first };
                     self.pass_turn(lane);
                     return Some(given);
                 }

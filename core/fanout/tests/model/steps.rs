@@ -11,15 +11,57 @@ use super::*;
 /// One step. Tracks and subgroups are picked by number, modulo how many there are.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Frame { track: usize, group: u64, object: u64, priority: u8, ttl: Option<u64>, sizes: Vec<usize> },
-    Open { track: usize, group: u64, subgroup: u64, priority: u8, ttl: Option<u64> },
-    Object { sub: usize, size: usize },
-    Finish { sub: usize },
-    Reset { sub: usize },
-    Block { sub: usize, blocked: bool },
-    Next { room: usize, unsent: Option<usize> },
-    Pass { time: u64 },
-    Priority { track: usize, priority: u8 },
+    Frame {
+        track: usize,
+        group: u64,
+        object: u64,
+        priority: u8,
+        ttl: Option<u64>,
+        sizes: Vec<usize>,
+    },
+    /// A frame of one datagram, as it comes to a relay after a while.
+    Arrive {
+        wait: u64,
+        track: usize,
+        group: u64,
+        priority: u8,
+        ttl: Option<u64>,
+        size: usize,
+    },
+    Open {
+        track: usize,
+        group: u64,
+        subgroup: u64,
+        priority: u8,
+        ttl: Option<u64>,
+    },
+    Object {
+        sub: usize,
+        size: usize,
+    },
+    Finish {
+        sub: usize,
+    },
+    Reset {
+        sub: usize,
+    },
+    Block {
+        sub: usize,
+        blocked: bool,
+    },
+    /// `look`: the queue is asked for its numbers, before and after.
+    Next {
+        room: usize,
+        unsent: Option<usize>,
+        look: bool,
+    },
+    Pass {
+        time: u64,
+    },
+    Priority {
+        track: usize,
+        priority: u8,
+    },
 }
 
 fn configs() -> [TrackConfig; 4] {
@@ -50,6 +92,12 @@ pub fn run(steps: Vec<Step>) -> Vec<String> {
     let mut log = Vec::new();
     for step in steps {
         log.push(format!("{step:?}"));
+        // To look brings what has just come into the queue.
+        let looks = match &step {
+            Step::Arrive { .. } | Step::Open { .. } | Step::Object { .. } | Step::Finish { .. } => false,
+            Step::Next { look, .. } => *look,
+            _ => true,
+        };
         model.expire();
         let pick = |sub: usize, model: &Model| (!model.subs.is_empty()).then(|| sub % model.subs.len());
         match step {
@@ -60,6 +108,16 @@ pub fn run(steps: Vec<Step>) -> Vec<String> {
                 let frame = Frame { group, priority, deadline, first_object: object, parts };
                 let expected = model.push_frame(track, &frame, &sizes);
                 assert_eq!(queue.push_frame(keys[track], frame, model.now), expected);
+            }
+            Step::Arrive { wait, track, group, priority, ttl, size } => {
+                model.now += wait;
+                model.expire();
+                let data = Bytes::from(vec![0; size]);
+                let deadline = ttl.map(|ttl| model.now + ttl);
+                let frame = Frame { group, priority, deadline, first_object: 0, parts: data.clone().into() };
+                model.push_frame(track, &frame, &[size]);
+                let part = Part { group, object: 0, priority, deadline, end_of_group: true, data };
+                queue.arrive(keys[track], part, model.now);
             }
             Step::Open { track, group, subgroup, priority, ttl } => {
                 let header = Bytes::from_static(b"head");
@@ -127,7 +185,9 @@ pub fn run(steps: Vec<Step>) -> Vec<String> {
                 model.subs[at].blocked = blocked;
                 model.sync();
             }
-            Step::Next { room, unsent } => next(&mut queue, &mut model, &keys, room, unsent, &mut log),
+            Step::Next { room, unsent, look } => {
+                next(&mut queue, &mut model, &keys, (room, unsent, look), &mut log);
+            }
             Step::Pass { time } => {
                 model.now += time;
                 model.expire();
@@ -138,8 +198,11 @@ pub fn run(steps: Vec<Step>) -> Vec<String> {
                 queue.update_track(keys[track], model.configs[track]);
             }
         }
-        check(&queue, &model, &keys);
+        if looks {
+            check(&mut queue, &model, &keys);
+        }
     }
+    check(&mut queue, &model, &keys);
     log
 }
 
@@ -148,11 +211,10 @@ fn next(
     queue: &mut Queue,
     model: &mut Model,
     keys: &[TrackKey],
-    room: usize,
-    unsent: Option<usize>,
+    (room, unsent, look): (usize, Option<usize>, bool),
     log: &mut Vec<String>,
 ) {
-    let size = queue.peek_size(model.now);
+    let size = if look { queue.peek_size(model.now) } else { None };
     let before: BTreeMap<SubgroupKey, (Bytes, Time, bool)> =
         model.subs.iter().filter_map(|sub| Some((sub.key, sub.chunks.front()?.clone()))).collect();
     let too_large = |model: &Model| model.drops.iter().map(|drops| drops[DropReason::TooLarge as usize]).sum::<u64>();
@@ -164,13 +226,15 @@ fn next(
             let track = keys.iter().position(|&key| key == track).unwrap_or(usize::MAX);
             Given::Datagram { track, bytes, last: last_of_frame }
         }
-        Out::Stream { subgroup, data, fin, first, .. } => Given::Stream { sub: subgroup, data, fin, first },
+        Out::Stream { subgroup, header, data, fin, first, .. } => {
+            Given::Stream { sub: subgroup, header, data, fin, first }
+        }
         Out::Reset { subgroup, code } => Given::Reset { sub: subgroup, code },
     });
     log.push(format!("{given:?}"));
     assert_eq!(&given, &expected);
-    if let (Some(size), Some(Given::Stream { data, .. }), true) = (size, &given, peeked) {
-        assert_eq!(size.min(room), data.len());
+    if let (Some(size), Some(Given::Stream { header, data, .. }), true) = (size, &given, peeked) {
+        assert_eq!(size.min(room), header.len() + data.len());
     }
     let (Some(Given::Stream { sub, data, first, .. }), Some(back)) = (given, unsent) else {
         return;
@@ -180,12 +244,12 @@ fn next(
     if back > 0 && !first {
         let (chunk, expires, object) = before[&sub].clone();
         let rest = data.slice(data.len() - back..);
-        queue.unsent(sub, rest.clone());
+        queue.unsent(sub, Bytes::new(), rest.clone());
         model.unsent(sub, rest, object && chunk.len() == data.len(), expires);
     }
 }
 
-fn check(queue: &Queue, model: &Model, keys: &[TrackKey]) {
+fn check(queue: &mut Queue, model: &Model, keys: &[TrackKey]) {
     for (track, &key) in keys.iter().enumerate() {
         let stats = queue.stats(key);
         assert_eq!(stats.drops, model.drops[track], "track {}", track);

@@ -329,8 +329,8 @@ impl Play {
     fn check(&mut self) {
         self.hear();
         for at in 0..3 {
-            let node = &self.world.nodes[at];
-            let Some(engine) = node.engine.as_ref() else { continue };
+            let node = &mut self.world.nodes[at];
+            let Some(engine) = node.engine.as_mut() else { continue };
             let stats = engine.stats();
             let before = self.before[at];
             let sent = (node.packets_out - before.0, node.bytes_out - before.1);

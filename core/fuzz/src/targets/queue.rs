@@ -23,7 +23,7 @@ pub(crate) fn queue(data: &[u8]) {
 
 fn step(input: &mut Input<'_>) -> Step {
     let sub = |input: &mut Input<'_>| input.below(8);
-    match input.u8() % 12 {
+    match input.u8() % 14 {
         0..=2 => Step::Frame {
             track: input.below(4),
             group: u64::from(input.u8() % 12),
@@ -43,8 +43,20 @@ fn step(input: &mut Input<'_>) -> Step {
         6 => Step::Finish { sub: sub(input) },
         7 => Step::Reset { sub: sub(input) },
         8 => Step::Block { sub: sub(input), blocked: input.flag() },
-        9 => Step::Next { room: usize::from(input.u16() % 300), unsent: input.flag().then(|| input.below(50)) },
+        9 => Step::Next {
+            room: usize::from(input.u16() % 300),
+            unsent: input.flag().then(|| input.below(50)),
+            look: input.flag(),
+        },
         10 => Step::Pass { time: 1 + u64::from(input.u8() % 150) },
+        11 | 12 => Step::Arrive {
+            wait: u64::from(input.u8().saturating_sub(200)),
+            track: input.below(4),
+            group: u64::from(input.u8() % 12),
+            priority: input.u8() % 4,
+            ttl: ttl(input),
+            size: size(input),
+        },
         _ => Step::Priority { track: input.below(4), priority: input.u8() % 3 },
     }
 }
