@@ -18,6 +18,7 @@ use crate::carrier::Carrier;
 use crate::congestion::Readings;
 use crate::door::Knock;
 use crate::limits::Limits;
+use crate::opened::Opened;
 use crate::tokens::RequestTokens;
 
 /// Index of a connection in the engine.
@@ -119,7 +120,7 @@ pub(crate) struct Conn {
     /// Some of them end once nothing of theirs is queued.
     pub(crate) has_endings: bool,
     /// Open data streams that we send, both ways round.
-    pub(crate) sending: BTreeMap<SubgroupKey, StreamId>,
+    pub(crate) sending: Opened,
     pub(crate) sending_back: BTreeMap<StreamId, Sending>,
     /// Data streams that we receive, by the session's key.
     pub(crate) receiving: BTreeMap<cc_session::DataKey, TrackId>,

@@ -160,15 +160,15 @@ impl Conn {
                     self.opened(subgroup, track, stream);
                     stream
                 } else {
-                    match self.sending.get(&subgroup) {
-                        Some(stream) => *stream,
+                    match self.sending.get(subgroup) {
+                        Some(stream) => stream,
                         None => return 0,
                     }
                 };
                 self.write(subgroup, stream, (header, data), fin) + OVERHEAD
             }
             Out::Reset { subgroup, code } => {
-                if let Some(stream) = self.sending.remove(&subgroup) {
+                if let Some(stream) = self.sending.remove(subgroup) {
                     self.sending_back.remove(&stream);
                     self.carrier.reset(stream, code);
                 }
@@ -219,7 +219,7 @@ impl Conn {
     /// The peer stopped a data stream: the rest of its subgroup is not sent.
     pub(crate) fn stopped(&mut self, stream: StreamId) {
         if let Some(sending) = self.sending_back.remove(&stream) {
-            self.sending.remove(&sending.subgroup);
+            self.sending.remove(sending.subgroup);
             self.queue.reset_subgroup(sending.subgroup, CANCELLED);
             self.carrier.reset(stream, CANCELLED);
         }

@@ -42,6 +42,7 @@ mod malformed;
 mod media;
 mod moving;
 mod offers;
+mod opened;
 mod ordered;
 mod outlets;
 mod past;

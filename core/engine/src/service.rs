@@ -168,7 +168,7 @@ impl Engine {
     pub(crate) fn stream_through(&mut self, at: ConnIndex, stream: cc_session::StreamId) {
         let Some(conn) = self.conns.get_mut(at) else { return };
         if let Some(sending) = conn.sending_back.remove(&stream) {
-            conn.sending.remove(&sending.subgroup);
+            conn.sending.remove(sending.subgroup);
             conn.queue.delivered(sending.subgroup);
             conn.answered(sending);
             self.stream_arrived(sending.track, sending.group);
@@ -334,7 +334,7 @@ impl Conn {
     /// Forgets a track of the queue, and resets its streams.
     pub(crate) fn drop_track(&mut self, track: TrackKey) {
         for subgroup in self.queue.remove_track(track) {
-            if let Some(stream) = self.sending.remove(&subgroup) {
+            if let Some(stream) = self.sending.remove(subgroup) {
                 self.sending_back.remove(&stream);
                 self.carrier.reset(stream, codes::stream_reset::CANCELLED);
             }

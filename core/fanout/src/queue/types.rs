@@ -78,6 +78,13 @@ pub struct SubgroupKey {
     pub(super) generation: u32,
 }
 
+impl SubgroupKey {
+    /// A small number that no other subgroup of the queue has until this one has ended: for a table of one's own.
+    pub fn slot(self) -> usize {
+        self.index as usize
+    }
+}
+
 /// The encoded datagrams of one frame: 1 to [`MAX_PARTS`]. One takes no allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
