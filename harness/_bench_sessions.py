@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
@@ -24,6 +24,8 @@ from relay.token import mint
 
 GUARDED: Final = f"{OURS}, token"
 """This build's relay as `python -m relay`, which has each session's token checked."""
+RESUMED: Final = f"{OURS}, resumed"
+"""The same relay, to which links come back with the tickets that they have of it."""
 SIZES: Final = (250, 500, 1000, 2000)
 BATCH: Final = 50
 """Connections of one turn."""
@@ -81,6 +83,19 @@ def dial(
     return links
 
 
+def again(peer: Peer, node: transport.Node, links: Sequence[transport.Link]) -> None:
+    """Have links that stand dial the same relay anew, and wait until they are there. `BenchError`."""
+    events = [link.events() for link in links]
+    for link in links:
+        link.move(peer.url)
+    end = time.monotonic() + PATIENCE
+    while events:
+        node.poll(0.01)
+        events = [of for of in events if not any(isinstance(event, transport.Up) for event in of.take())]
+        if time.monotonic() > end:
+            raise BenchError(f"{peer.name}: not all sessions came back in {PATIENCE:g} s")
+
+
 def memory(pid: int) -> float:
     """Bytes that are a process's own. `BenchError` where the system does not tell."""
     try:
@@ -132,6 +147,21 @@ def _guarded(stack: ExitStack) -> tuple[Peer, Callable[[], str]]:
 
 
 @contextmanager
+def _returning(peer: Peer) -> Iterator[Turn]:
+    """A turn in which each of some links leaves for a new session with the same relay."""
+    with transport.Node() as node:
+        groups = [dial(peer, node, min(_AT_ONCE, BATCH - at)) for at in range(0, BATCH, _AT_ONCE)]
+
+        def turn() -> Mapping[str, float]:
+            before = cpu_seconds(peer.pid)
+            for links in groups:
+                again(peer, node, links)
+            return {"": (cpu_seconds(peer.pid) - before) * 1e6 / BATCH}
+
+        yield turn
+
+
+@contextmanager
 def accepted(setting: Setting) -> Iterator[Mapping[str, Turn]]:
     """Each relay accepts some connections, one after the other closed."""
     with ExitStack() as stack:
@@ -146,8 +176,11 @@ def accepted(setting: Setting) -> Iterator[Mapping[str, Turn]]:
                 spent = cpu_seconds(peer.pid) - before
             return {"": spent * 1e6 / done}
 
-        found = {peer.name: partial(turn, peer) for peer in _relays(stack, setting)}
-        yield {**found, GUARDED: partial(turn, *_guarded(stack))}
+        peers = _relays(stack, setting)
+        found: dict[str, Turn] = {peer.name: partial(turn, peer) for peer in peers}
+        found[GUARDED] = partial(turn, *_guarded(stack))
+        found[RESUMED] = stack.enter_context(_returning(peers[0]))
+        yield found
 
 
 CASES: Final = (
@@ -169,6 +202,6 @@ CASES: Final = (
         accepted,
         1,
         "sessions",
-        [Reach(600, GUARDED)],
+        [Reach(600, GUARDED), Reach(300, RESUMED)],
     ),
 )

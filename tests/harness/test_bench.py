@@ -277,7 +277,7 @@ def test_sessions_of_this_build(native: Path) -> None:
         [size] = sessions.turn(40).values()
         assert 0 < size < 10_000
     with _bench_sessions.accepted(Setting()) as subjects:
-        for name in (OURS, _bench_sessions.GUARDED):
+        for name in (OURS, _bench_sessions.GUARDED, _bench_sessions.RESUMED):
             assert 0 < subjects[name]()[""] < 1e6
 
 
