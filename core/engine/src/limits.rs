@@ -68,8 +68,9 @@ limits! {
     ParkedBytes, parked_bytes = 64 << 10;
     /// The same once it is admitted.
     ReceiveBytes, receive_bytes = 8 << 20;
-    /// Streams that a peer may open at first, each direction. quinn's tables of them double with the 29th of both.
-    StreamsInitial, streams_initial = 14;
+    /// Streams that a peer may open at first, each direction. quinn has a table of what is received, and one of what is
+    /// sent; with this many, and a control stream of our own, these hold 32 and 16 places: the next sizes are twice that.
+    StreamsInitial, streams_initial = 13;
     /// Streams that a peer may have open at most, each direction.
     StreamsMax, streams_max = 4096;
     /// Requests of one session's peer under way.
