@@ -3,8 +3,9 @@
 //! Each request of an admitted session is checked against its stamp here, in `publishing`, `subscribing`, `watching` and
 //! `fetch`. A link's peer, the relay, was chosen by the application and may offer and ask what it likes within the link's own domain.
 
+use bytes::Bytes;
 use cc_session::{Ended, Event as SessionEvent, Refusal, Reply, Request, RequestKey};
-use cc_wire::{codes, property, Params, Properties};
+use cc_wire::{codes, property, DatagramHeader, Params, Properties};
 
 use crate::api::{Event, Place, Reason, Time, TrackId};
 use crate::close;
@@ -69,6 +70,24 @@ pub(crate) fn ok(params: Params) -> Reply {
 
 impl Engine {
     /// One event of an admitted session.
+    /// An object in a datagram, of this subscription.
+    pub(crate) fn datagram_came(
+        &mut self,
+        at: ConnIndex,
+        key: RequestKey,
+        header: DatagramHeader,
+        payload: Bytes,
+        now: Time,
+    ) {
+        let Some(conn) = self.conns.get_mut(at) else { return };
+        conn.objects_in += 1;
+        let Some(track) = conn.track_of(key) else { return };
+        match self.fault_of_datagram(track, &header, &payload) {
+            true => self.malformed(track, at),
+            false => self.route_datagram(track, header, payload, now),
+        }
+    }
+
     pub(crate) fn session_event(&mut self, at: ConnIndex, event: SessionEvent, now: Time) {
         match event {
             SessionEvent::Request { key, request } => self.take_request(at, key, request, now),
@@ -105,15 +124,7 @@ impl Engine {
                 };
                 self.request_ended(at, key, reason, text, now);
             }
-            SessionEvent::Datagram { key, header, payload } => {
-                let Some(conn) = self.conns.get_mut(at) else { return };
-                conn.objects_in += 1;
-                let Some(track) = conn.track_of(key) else { return };
-                match self.fault_of_datagram(track, &header, &payload) {
-                    true => self.malformed(track, at),
-                    false => self.route_datagram(track, header, payload, now),
-                }
-            }
+            SessionEvent::Datagram { key, header, payload } => self.datagram_came(at, key, header, payload, now),
             SessionEvent::Whole { key, header, object, payload } => {
                 let Some(conn) = self.conns.get_mut(at) else { return };
                 conn.objects_in += 1;

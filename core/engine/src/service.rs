@@ -94,7 +94,6 @@ impl Engine {
     }
 
     fn quic_event(&mut self, at: ConnIndex, event: QuicEvent, now: Time) {
-        let Some(conn) = self.conns.get_mut(at) else { return };
         match event {
             QuicEvent::HandshakeDataReady | QuicEvent::DatagramsUnblocked => {}
             QuicEvent::Connected => self.connected(at, now),
@@ -102,13 +101,14 @@ impl Engine {
                 let (reason, code, text) = close::of_connection(&reason);
                 self.lost(at, Closing { reason, code, text }, now);
             }
-            QuicEvent::DatagramReceived => {
-                while let Some(datagram) = conn.carrier.quic().and_then(|quic| quic.datagrams().recv()) {
-                    if let Some(session) = conn.session.as_mut() {
-                        session.on_datagram(datagram, now);
-                    }
+            QuicEvent::DatagramReceived => loop {
+                let Some(conn) = self.conns.get_mut(at) else { return };
+                let Some(datagram) = conn.carrier.quic().and_then(|quic| quic.datagrams().recv()) else { return };
+                let object = conn.session.as_mut().and_then(|session| session.datagram(datagram, now));
+                if let Some((key, header, payload)) = object {
+                    self.datagram_came(at, key, header, payload, now);
                 }
-            }
+            },
             QuicEvent::Stream(event) => self.stream_event(at, event, now),
         }
     }

@@ -375,7 +375,11 @@ impl Engine {
         conn.heard = now;
         match crossing.take_in(content) {
             Told::Nothing => return,
-            Told::Datagram(bytes) => session.on_datagram(bytes, now),
+            Told::Datagram(bytes) => {
+                if let Some((key, header, payload)) = session.datagram(bytes, now) {
+                    return self.datagram_came(at, key, header, payload, now);
+                }
+            }
             Told::Whole(bytes) => {
                 if !session.on_whole(&bytes, now) {
                     let stream = crossing.keep(bytes);

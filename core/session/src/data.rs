@@ -458,6 +458,21 @@ impl Session {
         }
     }
 
+    /// The object of a datagram, if it is one for a subscription that is known and wanted.
+    pub(crate) fn object_of(&mut self, bytes: &Bytes) -> Option<(RequestKey, DatagramHeader, Bytes)> {
+        if self.over || !self.control.queued {
+            return None;
+        }
+        let Ok(Datagram::Object(header, offset)) = Datagram::decode_shared(bytes) else { return None };
+        let Route::To(key) = self.aliases.route(header.alias, self.now) else { return None };
+        if !self.wanted(key) {
+            return None;
+        }
+        self.counters.objects += 1;
+        self.counters.object_bytes += (bytes.len() - offset) as u64;
+        Some((key, header, bytes.slice(offset..)))
+    }
+
     pub(crate) fn take_datagram(&mut self, bytes: Bytes) -> Result<(), Fault> {
         if !self.control.queued {
             self.counters.datagrams_parked += 1;

@@ -115,7 +115,7 @@ impl Session {
         wanted.then_some(event)
     }
 
-    fn wanted(&self, key: RequestKey) -> bool {
+    pub(crate) fn wanted(&self, key: RequestKey) -> bool {
         self.requests.get(key.0).is_some_and(|state| state.end != End::Here)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use cc_wire::{codes, Error as WireError, GroupOrder, Profile, SetupOptions};
+use cc_wire::{codes, DatagramHeader, Error as WireError, GroupOrder, Profile, SetupOptions};
 
 use crate::aliases::Aliases;
 use crate::api::{Config, Counters, Event, Held, RequestKey, Role, Time};
@@ -318,6 +318,17 @@ impl Session {
     pub fn on_stream_credit(&mut self, _dir: Dir, transport: &mut dyn Transport, now: Time) {
         self.advance(now);
         self.write(transport);
+    }
+
+    /// As [`on_datagram`](Self::on_datagram), for an owner that takes the object itself at once, past the events: its
+    /// subscription, header and payload. None where events wait, or it is anything else; events may follow.
+    pub fn datagram(&mut self, datagram: Bytes, now: Time) -> Option<(RequestKey, DatagramHeader, Bytes)> {
+        self.advance(now);
+        let taken = if self.events.is_empty() { self.object_of(&datagram) } else { None };
+        if taken.is_none() {
+            self.on_datagram(datagram, now);
+        }
+        taken
     }
 
     /// A datagram has come. Its payload is a slice of it.

@@ -142,6 +142,26 @@ fn a_reset_says_so_with_its_code() {
 }
 
 #[test]
+fn a_datagram_s_object_is_handed_out_at_once_where_nothing_waits() {
+    let mut pair = Pair::at(cc_wire::Profile::D22);
+    let (ours, _) = pair.subscription();
+    let session = &mut pair.sessions[CLIENT];
+    let (header, bytes) = datagram_bytes(7, 1, b"one");
+    let bytes = Bytes::from(bytes);
+    assert_eq!(session.datagram(bytes.clone(), 0), Some((ours, header, "one".into())));
+    let counters = session.counters();
+    assert_eq!((counters.objects, counters.object_bytes), (1, 3));
+    // What is not known yet goes the other way, and so does what comes after something that waits.
+    assert_eq!(session.datagram(datagram_bytes(8, 1, b"?").1.into(), 0), None);
+    session.on_datagram(bytes.clone(), 0);
+    assert_eq!(session.datagram(bytes.clone(), 0), None);
+    assert!((0..2).all(|_| matches!(session.poll_event(), Some(Event::Datagram { .. }))));
+    assert_eq!(session.held().early, 1);
+    session.cancel(ours, 0).unwrap();
+    assert_eq!(session.datagram(bytes, 0), None);
+}
+
+#[test]
 fn datagrams_reach_both_kinds_of_subscription() {
     for profile in PROFILES {
         let mut pair = Pair::at(profile);
