@@ -189,9 +189,10 @@ fn flat(early: u64, late: u64, part: isize) {
     });
 }
 
+/// Places of readers in tracks that have ended are kept for a while, and gather in it.
 #[test]
 fn what_is_held_does_not_grow_with_time() {
-    flat(2, 8, 16);
+    flat(2, 8, 12);
 }
 
 /// After the time for which a reader's place in a track that has ended is kept.
