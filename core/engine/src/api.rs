@@ -339,7 +339,7 @@ pub struct Stamp {
 /// What the owner wants done.
 #[derive(Debug)]
 pub enum Command {
-    /// Dial.
+    /// Dial. Nothing happens where a link has this id already.
     OpenLink(LinkId, Box<LinkConfig>),
     /// End a link.
     CloseLink(LinkId, Reason, String),

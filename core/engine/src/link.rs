@@ -211,6 +211,9 @@ impl Link {
 
 impl Engine {
     pub(crate) fn open_link(&mut self, id: LinkId, mut config: LinkConfig, now: Time) {
+        if self.links.contains_key(&id) {
+            return;
+        }
         if config.resume_secret.is_empty() {
             config.resume_secret = Bytes::copy_from_slice(&self.random::<32>());
         }

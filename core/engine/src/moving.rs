@@ -163,7 +163,9 @@ impl Engine {
         if let Some((at, until)) = link.moves.moving {
             if until <= now {
                 link.moves.moving = None;
-                self.warn(|| format!("link {id} stays where it is: no answer from the other place"));
+                if link.moves.named {
+                    self.warn(|| format!("link {id} stays where it is: no answer from the other place"));
+                }
                 self.close_conn(at, Reason::Timeout, "", now);
             }
         }

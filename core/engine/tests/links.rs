@@ -41,6 +41,29 @@ fn another_certificate_is_not_trusted() {
 }
 
 #[test]
+fn an_id_that_a_link_has_is_no_other_s() {
+    let (mut world, identity) = pair();
+    for node in [1, 2] {
+        world.open_link(node, node as u64, 0, &identity, None);
+    }
+    world.run(SECOND);
+    world.publish(2, 10, Place::Link(2), track("g", "c1", TrackKind::Text, ""));
+    world.subscribe(1, 20, Place::Link(1), "g", "");
+    world.run(SECOND);
+    world.events(1).clear();
+    world.open_link(1, 1, 0, &identity, Some(Profile::D18));
+    world.send(2, 10, *b"after it");
+    world.run(20 * SECOND);
+    assert_eq!(world.frames(1).len(), 1);
+    let events = world.events(1);
+    assert!(events.is_empty(), "{events:?}");
+    world.command(1, Command::CloseLink(1, Reason::Local, String::new()));
+    world.open_link(1, 1, 0, &identity, Some(Profile::D18));
+    world.run(SECOND);
+    assert!(world.events(1).iter().any(|e| matches!(e, Event::LinkUp { link: 1, draft: 18, .. })));
+}
+
+#[test]
 fn no_common_draft_is_said() {
     let identity = Identity::new();
     let mut world = World::new();

@@ -165,3 +165,18 @@ fn without_a_new_place_the_same_one_is_dialled_again() {
     let down = |e: &Event| matches!(e, Event::LinkDown { reason: Reason::GoingAway, .. });
     assert!(events.iter().any(down), "{events:?}");
 }
+
+#[test]
+fn a_silent_path_while_the_same_place_is_dialled_again_is_no_warning() {
+    let (mut world, _, reader) = two_relays();
+    world.events(reader);
+    world.command(0, Command::Goaway(String::new(), 60_000));
+    world.run(SECOND / 500);
+    for node in [0, reader] {
+        world.nodes[node].path.loss = 1000;
+    }
+    world.run(12 * SECOND);
+    let events = world.events(reader);
+    assert!(events.iter().any(|e| matches!(e, Event::LinkGoaway { .. })), "{events:?}");
+    assert!(!events.iter().any(|e| matches!(e, Event::Warning { .. })), "{events:?}");
+}
