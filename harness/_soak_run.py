@@ -21,6 +21,7 @@ import numpy as np
 
 import transport
 from harness._behaviour import CONNECTED, State, seeded
+from harness._figures import Reading
 from harness._scenario import Scenario, Step
 from harness._soak_bots import Crew, Left, SoakPlayer
 from harness.record import Recorder
@@ -360,18 +361,20 @@ class Soak:
     def totals(self) -> None:
         """What the whole run counts, as far as it came."""
         stage, recorder = self.stage, self.recorder
+        whole = stage.between(Reading(), stage.reading())
+        drops = whole.drops()
         up, down = [], []
         for pilot in self._pilots:
             if pilot.machine is not None:
-                sent, received = stage.bandwidth(pilot.machine)
+                sent, received = whole.bandwidth(pilot.machine)
                 up.append(sent / 1e3)
                 down.append(received / 1e3)
-        starved = stage.starvation(buffer=BUFFER)
+        starved = whole.starvation(buffer=BUFFER)
         counts: dict[str, float] = {
             "disconnects": len(self.disconnects()),
             "reliable.sent": stage.messages,
-            "frames.sent": stage.delivered() + sum(stage.drops().values()),
-            **{f"drops.{name}": total for name, total in stage.drops().items()},
+            "frames.sent": whole.delivered() + sum(drops.values()),
+            **{f"drops.{name}": total for name, total in drops.items()},
         }
         if up:
             counts |= {"bandwidth.up": float(np.mean(up)), "bandwidth.down": float(np.mean(down))}
@@ -439,9 +442,10 @@ class _Reading:
                 if told:
                     found.packets += told["packets"]
                     found.lost += sum(told["lost"].values())
-        found.drops = dict(stage.drops())
+        counted = stage.between(Reading(), stage.reading("latency", "drops"))
+        found.drops = dict(counted.drops())
         for priority in _KINDS:
-            counts = stage.histogram(priority=priority)
+            counts = counted.histogram(priority=priority)
             if counts:
                 found.latency[priority] = counts
         return found

@@ -178,10 +178,8 @@ impl Engine {
         let (name, place) = (track.name.clone(), track.place);
         let params = Params { forward: Some(true), ..Params::default() };
         // As whoever asked for it by name did.
-        let readers = self.subscriptions.values().filter(|s| s.place == place).map(|s| &s.config);
-        let named =
-            readers.filter(|config| config.namespace == name.namespace && config.name.as_ref() == Some(&name.name));
-        let request = named.filter_map(Engine::exact_request).next();
+        let named = self.subscriptions.values().filter(|s| s.place == place && s.names(&name));
+        let request = named.filter_map(|s| Engine::exact_request(&s.config)).next();
         self.ask_by_name(place, at, request.unwrap_or(Request::Subscribe { track: name, params }), now);
     }
 
@@ -286,8 +284,7 @@ impl Engine {
         let interested: Vec<(SubscriptionId, bool)> = self
             .subscriptions
             .iter()
-            .filter(|(_, s)| s.place == Place::Link(link))
-            .filter(|(_, s)| s.config.namespace == name.namespace && s.config.name.as_ref() == Some(&name.name))
+            .filter(|(_, s)| s.place == Place::Link(link) && s.names(&name))
             .map(|(id, s)| (*id, s.told_ok))
             .collect();
         let recent = self.links.get(&link).is_some_and(|l| now.saturating_sub(l.up_at) < RETURN_TIME);

@@ -37,9 +37,14 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// Whether it asks for this track by its name.
+    pub(crate) fn names(&self, name: &TrackName) -> bool {
+        self.config.namespace == name.namespace && self.config.name.as_ref() == Some(&name.name)
+    }
+
     fn wants(&self, name: &TrackName, capability: &Bytes) -> bool {
         let named = match &self.config.name {
-            Some(exact) => self.config.namespace == name.namespace && *exact == name.name,
+            Some(_) => self.names(name),
             None => name.namespace.starts_with(&self.config.namespace),
         };
         named && (self.config.capability.is_empty() || self.config.capability == *capability)

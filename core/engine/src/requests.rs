@@ -69,7 +69,6 @@ pub(crate) fn ok(params: Params) -> Reply {
 }
 
 impl Engine {
-    /// One event of an admitted session.
     /// An object in a datagram, of this subscription.
     pub(crate) fn datagram_came(
         &mut self,
@@ -88,6 +87,7 @@ impl Engine {
         }
     }
 
+    /// One event of an admitted session.
     pub(crate) fn session_event(&mut self, at: ConnIndex, event: SessionEvent, now: Time) {
         match event {
             SessionEvent::Request { key, request } => self.take_request(at, key, request, now),

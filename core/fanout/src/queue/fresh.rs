@@ -132,11 +132,7 @@ impl Queue {
         let came = self.tell(now);
         let sub = &mut self.subs[index];
         let head = &mut self.heads[sub.track as usize];
-        let timeout = match sub.timeouts {
-            Some(own) => own.object.filter(|us| *us > 0).unwrap_or(NEVER),
-            None => head.object_timeout,
-        };
-        let expires = came.saturating_add(timeout);
+        let expires = head.object_expires(sub.timeouts, came);
         if expires <= came {
             return false;
         }

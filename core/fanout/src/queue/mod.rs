@@ -244,7 +244,7 @@ fn order_key(importance: u16, deadline: Time, turn: u64) -> u128 {
 impl Head {
     /// Takes over what a datagram asks of a track's configuration.
     fn configure(&mut self, config: &TrackConfig) {
-        let given = |timeout: Option<u64>| timeout.filter(|us| *us > 0).unwrap_or(NEVER);
+        let given = |timeout| after(0, timeout);
         self.subscriber_priority = config.subscriber_priority;
         self.conflates = config.latest_wins && !config.reliable;
         self.reliable = config.reliable;
@@ -257,6 +257,14 @@ impl Head {
         match self.reliable {
             true => NEVER,
             false => deadline.min(now.saturating_add(self.timeout)),
+        }
+    }
+
+    /// When an object of a stream that comes now expires; `own` are its subgroup's time-outs, in place of the track's.
+    fn object_expires(&self, own: Option<Timeouts>, now: Time) -> Time {
+        match own {
+            Some(own) => after(now, own.object),
+            None => now.saturating_add(self.object_timeout),
         }
     }
 

@@ -137,20 +137,15 @@ impl Queue {
             self.count(track, reason);
             return frames::fate_of(reason);
         }
-        let config = self.tracks[track].config;
         if over || !self.make_room(track, priority, data.len() + ENTRY_COST, None) {
-            if config.reliable {
+            if self.tracks[track].config.reliable {
                 return self.fall_behind(track, None);
             }
             self.count(track, DropReason::NoRoom);
             self.kill(index, DropReason::NoRoom, TOO_FAR_BEHIND);
             return Fate::NoRoom;
         }
-        let expires = match self.subs[index].timeouts {
-            Some(own) => after(self.now, own.object),
-            None if config.reliable => NEVER,
-            None => after(self.now, config.object_timeout),
-        };
+        let expires = self.heads[track as usize].object_expires(self.subs[index].timeouts, self.now);
         self.subs[index].objects += 1;
         self.tracks[track].stats.queued_frames += 1;
         self.append_chunk(index, Chunk { data, object: true, expires, pushed_at: self.now });
