@@ -202,6 +202,7 @@ impl Owner {
             | Event::UpdateAnswered { key, .. }
             | Event::Namespace { key, .. }
             | Event::NamespaceDone { key, .. }
+            | Event::Whole { key, .. }
             | Event::Datagram { key, .. } => assert!(*self.live(*key), "{event:?} of a dead request"),
             other => panic!("not to be expected: {other:?}"),
         }
