@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use cc_fanout::directory::Scope;
 use cc_fanout::queue::{Queue, SubgroupKey, TrackKey};
-use cc_session::{RequestKey, Session, StreamId};
-use cc_wire::{Namespace, Params, Profile};
+use cc_session::{Fetch, RequestKey, Session, StreamId};
+use cc_wire::{Namespace, Params, Profile, TrackName};
 use quinn_proto::ConnectionHandle;
 
 use crate::api::{LinkId, Place, Reason, SessionId, Stamp, Time, TrackId};
@@ -67,7 +67,7 @@ pub(crate) enum Role {
     /// The peer fetches, and this is the answer's track in the queue.
     Answering(TrackKey),
     /// We fetch.
-    OurFetch,
+    OurFetch(Again<Fetch>),
     /// We watch a prefix for tracks.
     OurTrackWatch(Namespace),
     /// We asked for one track by name, for these local subscriptions or downstream requests.
@@ -80,8 +80,19 @@ pub(crate) enum Role {
     UplinkNames,
     /// We announced a namespace to another relay.
     Announcing(Namespace),
-    /// We asked another relay how a track is, for this request.
-    OurStatus(ConnIndex, RequestKey),
+    /// We asked somebody how a track is, for this request of another session.
+    OurStatus { asker: ConnIndex, request: RequestKey, again: Again<(TrackName, Params)> },
+}
+
+/// What is made of a request of ours if it is to be made again: GOAWAY on its stream, without a place.
+#[derive(Debug, Clone)]
+pub(crate) enum Again<T> {
+    /// Nothing has been answered: the same.
+    Once(Box<T>),
+    /// It was made again already.
+    Over,
+    /// Its answer is on its way, and is awaited.
+    Answered,
 }
 
 /// What the session closes with: kept until QUIC says that the connection is lost.

@@ -5,19 +5,32 @@
 //! | SUBSCRIBE | cancelled, and asked again on the same session | its local subscriptions end, REDIRECTED there |
 //! | SUBSCRIBE_TRACKS | the same | all below its prefix end, REDIRECTED there |
 //! | PUBLISH | PUBLISH_DONE, and asked again | the publication ends, REDIRECTED there |
-//! | the others | go on until they end | = |
+//! | FETCH, TRACK_STATUS, with nothing answered | cancelled, and asked again, once | over: whom it was asked for gets the REDIRECT |
+//! | SUBSCRIBE_TRACKS, SUBSCRIBE_NAMESPACE, PUBLISH_NAMESPACE of a relay | cancelled, and asked again | goes on until it ends; the owner is told |
+//! | a FETCH that is being answered; what a relay subscribes to | goes on until it ends | = |
 //!
 //! Another place wants a session of its own, and with it a token that only the application has. Cancelling comes first, as
-//! at -18 a session may not have a track twice.
+//! at -18 a session may not have a track twice, nor at any draft two prefixes that overlap.
 
-use cc_session::{Refusal, RequestKey};
-use cc_wire::{codes, Namespace, Redirect, TrackName};
+use cc_session::{Refusal, Request, RequestKey};
+use cc_wire::{codes, Namespace, Params, Redirect, TrackName};
 
 use crate::api::{Event, LinkId, Place, Reason, SubscriptionId, Time, TrackId};
-use crate::conn::{ConnIndex, Role, Side};
+use crate::conn::{Again, Conn, ConnIndex, Role, Side};
 use crate::link::Retry;
 use crate::track::Source;
 use crate::Engine;
+
+/// Characters of a place that a warning shows.
+const SHOWN: usize = 200;
+
+/// The refusal that a GOAWAY stands for where a request is not made again.
+pub(crate) fn sent_away(uri: &str, track: TrackName) -> Refusal {
+    match uri {
+        "" => Refusal::new(codes::request_error::GOING_AWAY, "whoever was asked sends the request away"),
+        uri => elsewhere(uri, track),
+    }
+}
 
 /// What an application hears of a request that is to be made at another place, under these names (empty: the same).
 fn elsewhere(uri: &str, track: TrackName) -> Refusal {
@@ -35,11 +48,68 @@ impl Engine {
             (Role::OurSubscribe(id), _) => self.subscribe_elsewhere((id, at, key), uri, now),
             (Role::OurTrackWatch(prefix), Some(link)) => self.watch_elsewhere((link, at, key), &prefix, uri, now),
             (Role::Sink(id), Some(link)) => self.publish_elsewhere((id, at, key), link, uri, now),
+            (Role::OurFetch(again), _) => self.fetch_sent_away((at, key), again, uri, now),
+            (Role::OurStatus { asker, request, again }, _) => {
+                self.status_elsewhere((at, key), (asker, request), again, uri, now);
+            }
+            (Role::UplinkTracks | Role::UplinkNames | Role::Announcing(_), _) if !uri.is_empty() => {
+                let uri: String = uri.chars().take(SHOWN).collect();
+                self.warn(|| {
+                    format!("what this relay asked of connection {at} is to be asked at {uri}: no link goes there")
+                });
+            }
+            (role @ (Role::UplinkTracks | Role::UplinkNames), Some(_)) => {
+                self.give_up(at, key, now);
+                if matches!(role, Role::UplinkNames) {
+                    self.forget_uplink_names(at, key, now);
+                }
+                self.ask_above(at, now);
+            }
+            (Role::Announcing(namespace), _) => {
+                self.give_up(at, key, now);
+                if let Some(conn) = self.conns.get_mut(at) {
+                    conn.announcing.remove(&namespace);
+                }
+                self.sync_announcement(at, &namespace, now);
+            }
             _ => {}
         }
     }
 
-    fn give_up(&mut self, at: ConnIndex, key: RequestKey, now: Time) {
+    /// Refuses a request in the words of whoever was asked in its stead. A place is a server's to name.
+    pub(crate) fn refuse_onward(&mut self, at: ConnIndex, request: RequestKey, mut refusal: Refusal) {
+        let client = self.conns.get(at).is_some_and(Conn::is_dialled);
+        if let (true, Some(redirect)) = (client, refusal.redirect.as_mut()) {
+            redirect.uri.clear();
+        }
+        self.with_session(at, |session| session.refuse(request, refusal));
+    }
+
+    fn status_elsewhere(
+        &mut self,
+        (at, key): (ConnIndex, RequestKey),
+        (asker, request): (ConnIndex, RequestKey),
+        again: Again<(TrackName, Params)>,
+        uri: &str,
+        now: Time,
+    ) {
+        self.give_up(at, key, now);
+        let name = match again {
+            Again::Once(asked) => {
+                let (track, params) = *asked;
+                let name = track.clone();
+                let role = Role::OurStatus { asker, request, again: Again::Over };
+                if uri.is_empty() && self.request(at, Request::TrackStatus { track, params }, role, now).is_some() {
+                    return;
+                }
+                name
+            }
+            Again::Over | Again::Answered => TrackName::default(),
+        };
+        self.refuse_onward(asker, request, sent_away(uri, name));
+    }
+
+    pub(crate) fn give_up(&mut self, at: ConnIndex, key: RequestKey, now: Time) {
         self.drop_joins(at, Some(key), now);
         if let Some(conn) = self.conns.get_mut(at) {
             conn.roles.remove(&key);

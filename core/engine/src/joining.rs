@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cc_fanout::fragments::{FRAGMENT_BYTES, MAX_FRAGMENTS};
-use cc_session::{Fetch, Request, RequestKey};
+use cc_session::{Fetch, RequestKey};
 use cc_wire::{DatagramHeader, FetchKind, FetchObject, Filter, GroupOrder, Location, Params, Profile};
 
 use crate::api::{SubscriptionId, Time, TrackId, TrackKind};
-use crate::conn::{ConnIndex, Role};
+use crate::conn::ConnIndex;
 use crate::deliver::Arrived;
 use crate::fetch::Purpose;
 use crate::track::{LocalSink, Source, Traits};
@@ -88,7 +88,7 @@ impl Engine {
         let asked = if conn.profile == Profile::D18 {
             let Some(joining) = conn.session.as_ref().and_then(|session| session.request_id(key)) else { return };
             let kind = FetchKind::RelativeJoining { joining, groups: 0 };
-            self.request(at, Request::Fetch(Fetch { kind, params: Params::default() }), Role::OurFetch, now)
+            self.fetch_from(at, Fetch { kind, params: Params::default() }, now)
         } else {
             let fill = Params {
                 filter: Some(Filter::GroupsBack(1)),
@@ -127,7 +127,7 @@ impl Engine {
                 let filter = Filter::ObjectRange { start, end: largest };
                 let params = Params { filter: Some(filter), ..Params::default() };
                 let fetch = Fetch { kind: FetchKind::Standalone(name), params };
-                if let Some(asked) = self.request(at, Request::Fetch(fetch), Role::OurFetch, now) {
+                if let Some(asked) = self.fetch_from(at, fetch, now) {
                     self.wait_for_past(id, (at, asked), readers, policy, now);
                 }
             }

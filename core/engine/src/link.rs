@@ -68,6 +68,8 @@ pub(crate) enum Retry {
     Subscribe(SubscriptionId),
     /// Whatever watches are missing.
     Watch,
+    /// What a relay asks of one above for all its tracks and namespaces.
+    Uplink,
 }
 
 /// A prefix that the relay was asked for.

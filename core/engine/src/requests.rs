@@ -276,16 +276,17 @@ impl Engine {
                 self.catch_up(id, params.largest, now);
                 self.join(id, params.largest, now);
             }
-            (Role::OurFetch, Reply::FetchOk { end, properties, .. }) => {
+            (Role::OurFetch(_), Reply::FetchOk { end, properties, .. }) => {
                 self.fetch_accepted(at, key, end, properties, now)
             }
             (Role::OurTrackWatch(prefix), Reply::Ok { .. }) => self.watch_answered(at, &prefix, None, now),
-            (Role::OurStatus(conn, request), Reply::Ok { params, properties }) => {
+            (Role::UplinkTracks | Role::UplinkNames, Reply::Ok { .. }) => self.uplink_answered(at),
+            (Role::OurStatus { asker, request, .. }, Reply::Ok { params, properties }) => {
                 if let Some(conn) = self.conns.get_mut(at) {
                     conn.roles.remove(&key);
                 }
                 let params = Params { largest: params.largest, ..Params::default() };
-                self.with_session(conn, |session| session.accept(request, Reply::Ok { params, properties }));
+                self.with_session(asker, |session| session.accept(request, Reply::Ok { params, properties }));
             }
             _ => {}
         }
@@ -294,13 +295,13 @@ impl Engine {
     fn refused(&mut self, at: ConnIndex, key: RequestKey, refusal: &Refusal, now: Time) {
         let reason = close::reason_of_request_error(refusal.code);
         let role = self.conns.get(at).and_then(|conn| conn.roles.get(&key)).cloned();
-        if let Some(Role::OurFetch) = &role {
+        if let Some(Role::OurFetch(_)) = &role {
             self.fetch_refused(at, key, refusal.clone(), now);
         }
         match &role {
             Some(Role::OurTrackWatch(prefix)) => self.watch_answered(at, prefix, Some(refusal), now),
-            Some(Role::UplinkTracks) => self.uplink_refused("tracks", refusal),
-            Some(Role::UplinkNames) => self.uplink_refused("namespaces", refusal),
+            Some(Role::UplinkTracks) => self.uplink_refused(at, "tracks", refusal, now),
+            Some(Role::UplinkNames) => self.uplink_refused(at, "namespaces", refusal, now),
             Some(Role::OurSubscribe(id)) if self.comes_by(*id, at, key) => {
                 if let Some(conn) = self.conns.get_mut(at) {
                     conn.roles.remove(&key);
@@ -312,14 +313,8 @@ impl Engine {
                 self.forget_sink(*id, at, key);
                 self.publication_refused(*id, reason, refusal, now);
             }
-            Some(Role::OurStatus(conn, request)) => {
-                let (conn, request, mut refusal) = (*conn, *request, refusal.clone());
-                if let (true, Some(redirect)) =
-                    (self.conns.get(conn).is_some_and(Conn::is_dialled), refusal.redirect.as_mut())
-                {
-                    redirect.uri.clear();
-                }
-                self.with_session(conn, |session| session.refuse(request, refusal));
+            Some(Role::OurStatus { asker, request, .. }) => {
+                self.refuse_onward(*asker, *request, refusal.clone());
                 if let Some(conn) = self.conns.get_mut(at) {
                     conn.roles.remove(&key);
                 }
@@ -434,7 +429,7 @@ impl Engine {
                 }
             }
             Role::UplinkNames => self.forget_uplink_names(conn, key, now),
-            Role::OurStatus(asker, request) => {
+            Role::OurStatus { asker, request, .. } => {
                 let refusal = Refusal::new(codes::request_error::TIMEOUT, "the publisher does not answer");
                 self.with_session(asker, |session| session.refuse(request, refusal));
             }
@@ -443,7 +438,7 @@ impl Engine {
                     domain.unwatch_namespaces(&prefix, Party::Remote(conn, key));
                 }
             }
-            Role::OurFetch => self.fetch_over(conn, key, false, now),
+            Role::OurFetch(_) => self.fetch_over(conn, key, false, now),
             Role::Answering(queue) => {
                 self.drop_answers(conn, Some(queue));
                 if let Some(found) = self.conns.get_mut(conn) {

@@ -234,16 +234,12 @@ impl Engine {
 
     fn refuse_waiting(&mut self, at: ConnIndex, request: RequestKey, mut refusal: Refusal, now: Time) {
         let reason = close::reason_of_request_error(refusal.code);
-        // A relay below may ask again; a redirect with a place is a server's to give.
+        // A relay below may ask again.
         if refusal.code == codes::request_error::TIMEOUT {
             refusal.retry_ms.get_or_insert(RETRY_MS);
         }
-        let client = self.conns.get(at).is_some_and(|conn| conn.is_dialled());
-        if let (true, Some(redirect)) = (client, refusal.redirect.as_mut()) {
-            redirect.uri.clear();
-        }
         let text = refusal.reason.clone();
-        self.with_session(at, |session| session.refuse(request, refusal));
+        self.refuse_onward(at, request, refusal);
         self.request_ended(at, request, reason, &text, now);
     }
 

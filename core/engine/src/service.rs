@@ -285,7 +285,7 @@ impl Engine {
                 for (key, role) in roles {
                     match role {
                         Role::Sink(id) => self.forget_sink(id, at, key),
-                        Role::OurFetch => self.fetch_over(at, key, false, now),
+                        Role::OurFetch(_) => self.fetch_over(at, key, false, now),
                         // What the relay announced and watched it does again on the next connection.
                         Role::Announced { .. } | Role::TrackWatch { .. } | Role::NamespaceWatch { .. } => {
                             self.role_ended(At { conn: at, key, place }, role, closing.reason, "", now);

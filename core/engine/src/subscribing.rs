@@ -4,7 +4,7 @@ use cc_session::{Refusal, Reply, Request, RequestKey};
 use cc_wire::{codes, Params, Profile, TrackName};
 
 use crate::api::{Place, Reason, Time, TrackId};
-use crate::conn::{ConnIndex, Role};
+use crate::conn::{Again, ConnIndex, Role};
 use crate::limits::Limit;
 use crate::requests::{unauthorized, Refused};
 use crate::sinks::told_properties;
@@ -152,8 +152,9 @@ impl Engine {
             include_properties: params.include_properties.filter(|_| self.speaks_later(to)),
             ..Params::default()
         };
+        let again = Again::Once(Box::new((name.clone(), params.clone())));
         let request = Request::TrackStatus { track: name.clone(), params };
-        let asked = self.request(to, request, Role::OurStatus(at, key), now);
+        let asked = self.request(to, request, Role::OurStatus { asker: at, request: key, again }, now);
         let busy = || Refusal::new(codes::request_error::TIMEOUT, "the publisher takes no more requests");
         asked.map(|_| ()).ok_or_else(busy)
     }

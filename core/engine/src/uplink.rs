@@ -11,11 +11,11 @@
 use cc_session::{Refusal, Request, RequestKey};
 use cc_wire::{codes, Namespace, Params, Profile, Properties};
 
-use crate::api::{Event, Place, Reason, Time, TrackId};
+use crate::api::{Event, LinkId, Place, Reason, Time, TrackId};
 use crate::close;
 use crate::conn::{ConnIndex, Role, Side, Stage};
 use crate::domain::Party;
-use crate::link::{State, RETURN_TIME};
+use crate::link::{Retry, State, OVERLAPS_MAX, RETURN_TIME};
 use crate::offers::unasked;
 use crate::requests::{ok, Refused};
 use crate::track::{GroupKey, Source, Traits};
@@ -112,12 +112,8 @@ impl Engine {
             for namespace in known {
                 self.sync_announcement(at, &namespace, now);
             }
-            let request = Request::SubscribeNamespace { prefix: Namespace::default(), params: Params::default() };
-            self.request(at, request, Role::UplinkNames, now);
         }
-        let params = Params { forward: Some(false), ..Params::default() };
-        let request = Request::SubscribeTracks { prefix: Namespace::default(), params };
-        self.request(at, request, Role::UplinkTracks, now);
+        self.ask_above(at, now);
         // What was had by name is not offered, so it is asked for again.
         for id in all {
             let Some(track) = self.tracks.get(&id) else { continue };
@@ -127,6 +123,22 @@ impl Engine {
         }
         self.seek_at(at, &Namespace::default(), now);
         self.seek_for_readers(now);
+    }
+
+    /// Asks a relay above for all its tracks and, where there are no hop lists, namespaces, unless it is asked already.
+    pub(crate) fn ask_above(&mut self, at: ConnIndex, now: Time) {
+        let Some(conn) = self.conns.get(at) else { return };
+        let names = conn.roles.values().any(|role| matches!(role, Role::UplinkNames));
+        let tracks = conn.roles.values().any(|role| matches!(role, Role::UplinkTracks));
+        if !names && self.relay_peer(at).is_none() {
+            let request = Request::SubscribeNamespace { prefix: Namespace::default(), params: Params::default() };
+            self.request(at, request, Role::UplinkNames, now);
+        }
+        if !tracks {
+            let params = Params { forward: Some(false), ..Params::default() };
+            let request = Request::SubscribeTracks { prefix: Namespace::default(), params };
+            self.request(at, request, Role::UplinkTracks, now);
+        }
     }
 
     pub(crate) fn ask_upstream_again(&mut self, id: TrackId, at: ConnIndex, now: Time) {
@@ -161,8 +173,29 @@ impl Engine {
         }
     }
 
-    /// The other side will not tell of its tracks or namespaces: told once, for the operator.
-    pub(crate) fn uplink_refused(&mut self, what: &str, refusal: &Refusal) {
+    /// The other side tells of its tracks or namespaces.
+    pub(crate) fn uplink_answered(&mut self, at: ConnIndex) {
+        if let Some(link) = self.link_of(at).and_then(|link| self.links.get_mut(&link)) {
+            link.overlaps = 0;
+        }
+    }
+
+    fn link_of(&self, at: ConnIndex) -> Option<LinkId> {
+        match self.conns.get(at)?.side {
+            Side::Link(link) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The other side will not tell of its tracks or namespaces: told once, for the operator. What was taken back to be
+    /// asked for again may still be on its way out there.
+    pub(crate) fn uplink_refused(&mut self, at: ConnIndex, what: &str, refusal: &Refusal, now: Time) {
+        if let (codes::request_error::PREFIX_OVERLAP, Some(id)) = (refusal.code, self.link_of(at)) {
+            if let Some(link) = self.links.get_mut(&id).filter(|link| link.overlaps < OVERLAPS_MAX) {
+                link.overlaps += 1;
+                return self.retry(id, Retry::Uplink, now);
+            }
+        }
         let text = format!(
             "the relay upstream does not tell of its {what}: {} (code {:#x}): they are asked for by name",
             refusal.reason, refusal.code
@@ -370,7 +403,7 @@ impl Engine {
     }
 
     /// Announces a namespace to a relay, by the shortest way that does not come through it, or withdraws it.
-    fn sync_announcement(&mut self, to: ConnIndex, namespace: &Namespace, now: Time) {
+    pub(crate) fn sync_announcement(&mut self, to: ConnIndex, namespace: &Namespace, now: Time) {
         let Some(conn) = self.conns.get(to).filter(|conn| conn.stage == Stage::Up) else { return };
         let granted = conn
             .stamp

@@ -10,7 +10,8 @@ use cc_wire::{
 
 use super::{told, Answer, Answering, Origin, Passing, Purpose, Way, ITEM_COST};
 use crate::api::{Delivery, SubscriptionId, Time, TrackId};
-use crate::conn::{ConnIndex, Role};
+use crate::conn::{Again, ConnIndex, Role};
+use crate::elsewhere::sent_away;
 use crate::limits::Limit;
 use crate::ordered::Came;
 use crate::sinks::told_properties;
@@ -35,8 +36,7 @@ impl Engine {
         let hops = self.hops_onward(publisher, answering.asked.hops.as_deref().unwrap_or_default());
         let known = (id != 0).then(|| Way::new(answering.order, start, end));
         let params = Params { filter: Some(filter), group_order: Some(answering.order), hops, ..Params::default() };
-        let request = Request::Fetch(Fetch { kind: FetchKind::Standalone(name), params });
-        match self.request(publisher, request, Role::OurFetch, now) {
+        match self.fetch_from(publisher, Fetch { kind: FetchKind::Standalone(name), params }, now) {
             Some(key) => {
                 let (conn, request, queue) = (answering.conn, answering.request, answering.queue);
                 // A fill has no FETCH_OK to pass on.
@@ -73,13 +73,59 @@ impl Engine {
         }
     }
 
+    /// Makes a FETCH of ours; none if the session takes no more requests.
+    pub(crate) fn fetch_from(&mut self, at: ConnIndex, fetch: Fetch, now: Time) -> Option<RequestKey> {
+        let again = Again::Once(Box::new(fetch.clone()));
+        self.request(at, Request::Fetch(fetch), Role::OurFetch(again), now)
+    }
+
+    /// An answer has begun to come.
+    fn fetch_answered(&mut self, at: ConnIndex, key: RequestKey) {
+        if let Some(Role::OurFetch(again)) = self.conns.get_mut(at).and_then(|conn| conn.roles.get_mut(&key)) {
+            *again = Again::Answered;
+        }
+    }
+
+    /// GOAWAY on the stream of a FETCH of ours: it is made again, once, or refused with its place. What has begun to
+    /// come goes on until it ends.
+    pub(crate) fn fetch_sent_away(
+        &mut self,
+        (at, key): (ConnIndex, RequestKey),
+        again: Again<Fetch>,
+        uri: &str,
+        now: Time,
+    ) {
+        let fetch = match again {
+            Again::Answered => return,
+            Again::Once(fetch) => Some(fetch),
+            Again::Over => None,
+        };
+        let name = match fetch.as_deref() {
+            Some(Fetch { kind: FetchKind::Standalone(name), .. }) => name.clone(),
+            _ => TrackName::default(),
+        };
+        // Before its request is given up, with which a join would end.
+        let purpose = self.fetches.remove(&(at, key));
+        self.give_up(at, key, now);
+        let made = match fetch.filter(|_| uri.is_empty()) {
+            Some(fetch) => self.request(at, Request::Fetch(*fetch), Role::OurFetch(Again::Over), now),
+            None => None,
+        };
+        if let Some(purpose) = purpose {
+            self.fetches.insert((at, made.unwrap_or(key)), purpose);
+        }
+        if made.is_none() {
+            self.fetch_refused(at, key, sent_away(uri, name), now);
+        }
+    }
+
     /// Asks for messages that a reader misses; false if nobody can be asked.
     pub(crate) fn fill(&mut self, id: TrackId, to: SubscriptionId, from: Location, until: Location, now: Time) -> bool {
         let Some(track) = self.tracks.get(&id) else { return false };
         let Source::Remote(at, _) = track.source else { return false };
         let params = Params { filter: Some(Filter::ObjectRange { start: from, end: until }), ..Params::default() };
-        let request = Request::Fetch(Fetch { kind: FetchKind::Standalone(track.name.clone()), params });
-        match self.request(at, request, Role::OurFetch, now) {
+        let kind = FetchKind::Standalone(track.name.clone());
+        match self.fetch_from(at, Fetch { kind, params }, now) {
             Some(key) => {
                 let purpose = Purpose::Fill { track: id, subscription: to, until };
                 self.fetches.insert((at, key), purpose);
@@ -105,6 +151,7 @@ impl Engine {
             self.with_session(at, |session| session.cancel(key, codes::stream_reset::CANCELLED));
             return self.fetch_refused(at, key, refusal, now);
         }
+        self.fetch_answered(at, key);
         if let Some(Purpose::PassOn(passing)) = self.fetches.get_mut(&(at, key)) {
             let object = end.object.unwrap_or(u64::MAX);
             let end = Location { group: end.group, object }.min(passing.asked);
@@ -151,6 +198,7 @@ impl Engine {
         if let Some(conn) = self.conns.get_mut(at) {
             conn.fetching.insert(data, key);
         }
+        self.fetch_answered(at, key);
     }
 
     /// An element of a FETCH of ours.
@@ -226,7 +274,7 @@ impl Engine {
         }
         if let Some(conn) = self.conns.get_mut(at) {
             conn.fetching.retain(|_, fetch| *fetch != key);
-            if matches!(conn.roles.get(&key), Some(Role::OurFetch)) {
+            if matches!(conn.roles.get(&key), Some(Role::OurFetch(_))) {
                 conn.roles.remove(&key);
                 self.with_session(at, |session| session.cancel(key, codes::stream_reset::MALFORMED_TRACK));
             }
@@ -283,7 +331,7 @@ impl Engine {
     fn fetch_done(&mut self, at: ConnIndex, key: RequestKey, complete: bool, now: Time) {
         self.fetch_over(at, key, complete, now);
         let role = self.conns.get(at).and_then(|conn| conn.roles.get(&key));
-        if !matches!(role, Some(Role::OurFetch)) {
+        if !matches!(role, Some(Role::OurFetch(_))) {
             // A fill: its subscription goes on.
             return;
         }
@@ -333,7 +381,7 @@ impl Engine {
             if let Some(answer) = self.serving.remove(&(conn, queue)) {
                 self.drop_answer(&answer.answering);
             }
-            return self.with_session(conn, |session| session.refuse(request, refusal));
+            return self.refuse_onward(conn, request, refusal);
         }
         self.fetch_over(at, key, false, now);
     }

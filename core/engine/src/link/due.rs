@@ -131,6 +131,7 @@ impl Engine {
                 }
                 Retry::Subscribe(subscription) => self.ask_exact(subscription, at, now),
                 Retry::Watch => self.ask_uplink(Place::Link(id), now),
+                Retry::Uplink => self.ask_above(at, now),
             }
         }
     }

@@ -5,5 +5,6 @@
 mod common;
 mod door;
 mod elsewhere;
+mod passed_on;
 mod tokens;
 mod waiting;
