@@ -19,6 +19,9 @@ use crate::link::{Retry, Watch, Wish, OVERLAPS_MAX, RETURN_TIME};
 use crate::track::Source;
 use crate::Engine;
 
+/// How often a relay makes the same SUBSCRIBE again to a publisher that has not heard that the one before is over.
+const ASK_AGAIN_MAX: u8 = 3;
+
 impl Engine {
     /// Makes sure that the relay was asked for all that local subscriptions want.
     pub(crate) fn ask_uplink(&mut self, place: Place, now: Time) {
@@ -276,6 +279,11 @@ impl Engine {
             return match track.source {
                 Source::Asked(..) if self.seeking.contains_key(&id) => self.seek_refused(id, refusal.clone(), now),
                 Source::Remote(at, key) => self.source_ended(id, at, key, reason, now),
+                // What we gave up may still be on its way out there; its end has a round trip less to go than this answer.
+                Source::Asked(at, _) if reason == Reason::Duplicate && track.asked_again < ASK_AGAIN_MAX => {
+                    track.asked_again += 1;
+                    self.ask_upstream_again(id, at, now);
+                }
                 _ => self.end_track(id, close::PUBLISHER_LOST, Reason::PublisherLost),
             };
         };

@@ -272,6 +272,7 @@ impl Engine {
             standby: Vec::new(),
             by_name: false,
             nameless: false,
+            asked_again: 0,
             publisher,
             forwarding: true,
             sinks: Default::default(),

@@ -264,6 +264,7 @@ impl Engine {
                     track.publisher = publisher;
                 }
                 track.by_name = track.place == Place::Node;
+                track.asked_again = 0;
                 track.hops = from.into_iter().collect();
                 track.traits = Traits::read(&properties);
                 track.capability = properties.get_bytes(property::CAPABILITY_TAG).unwrap_or_default();

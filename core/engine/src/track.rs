@@ -173,6 +173,9 @@ pub(crate) struct Track {
     pub(crate) by_name: bool,
     /// Its name is another track's now, and what is still under way of it is awaited.
     pub(crate) nameless: bool,
+    /// Times in a row that its source found our SUBSCRIBE to be one too many, having not heard yet that the one before
+    /// is over.
+    pub(crate) asked_again: u8,
     /// Peer id of the publishing session; empty: unknown.
     pub(crate) publisher: String,
     pub(crate) sinks: Sinks,

@@ -141,6 +141,7 @@ impl Engine {
         }
     }
 
+    /// SUBSCRIBE of a track whose readers wait; one that the session has no room for ends it.
     pub(crate) fn ask_upstream_again(&mut self, id: TrackId, at: ConnIndex, now: Time) {
         let Some(track) = self.tracks.get(&id) else { return };
         let params = Params {
@@ -150,10 +151,11 @@ impl Engine {
             ..Params::default()
         };
         let request = Request::Subscribe { track: track.name.clone(), params };
-        if let Some(key) = self.request(at, request, Role::OurSubscribe(id), now) {
-            if let Some(track) = self.tracks.get_mut(&id) {
-                track.source = Source::Asked(at, key);
-            }
+        let Some(key) = self.request(at, request, Role::OurSubscribe(id), now) else {
+            return self.end_track(id, close::PUBLISHER_LOST, Reason::PublisherLost);
+        };
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.source = Source::Asked(at, key);
         }
     }
 

@@ -282,3 +282,42 @@ fn a_relay_asks_its_publisher_again() {
         assert!(!door.world.peer(reader).heard.iter().any(over), "{profile:?}");
     }
 }
+
+/// A publisher that has not heard yet that the SUBSCRIBE before is over refuses its repetition, as draft -18 has it.
+#[test]
+fn a_relay_s_repeated_subscribe_is_made_again_where_it_comes_too_soon() {
+    for (times, code) in
+        [(3, request_error::DUPLICATE_SUBSCRIPTION), (4, request_error::DUPLICATE_SUBSCRIPTION), (1, 0)]
+    {
+        let mut door = Door::new(true);
+        let (publisher, reader) = (door.stranger(Profile::D18), door.stranger(Profile::D18));
+        door.ask(publisher, Request::PublishNamespace { namespace: ns("g"), params: Params::default() });
+        let wanted = door.ask(reader, subscribe("g", "t", Params::default()));
+        let (key, asked) = door.world.peer(publisher).take().into_iter().find_map(request).unwrap();
+        door.world.peer(publisher).session.accept(key, subscribe_ok(3)).unwrap();
+        door.world.run(SECOND / 10);
+        door.world.peer(publisher).session.request_goaway(key, "", 0).unwrap();
+        door.world.run(SECOND / 10);
+        for _ in 0..times {
+            let (again, made) = door.world.peer(publisher).take().into_iter().find_map(request).unwrap();
+            assert_eq!(made, asked);
+            door.world.peer(publisher).session.refuse(again, Refusal::new(code, "not now")).unwrap();
+            door.world.run(SECOND / 10);
+        }
+        let last = door.world.peer(publisher).take().into_iter().find_map(request);
+        let over = door.world.peer(reader).heard.iter().find_map(|event| match event {
+            Said::Done { key, code, .. } if *key == wanted => Some(*code),
+            _ => None,
+        });
+        let Some((again, _)) = last else {
+            // Its readers are told that the publisher is lost.
+            assert_eq!((times == 3, over), (false, Some(0x3819)));
+            continue;
+        };
+        assert_eq!((times, over), (3, None));
+        door.world.peer(publisher).session.accept(again, subscribe_ok(4)).unwrap();
+        door.world.peer(publisher).subgroup(4, 2, 0, 9, &[0], true);
+        door.world.run(SECOND / 10);
+        assert_eq!(door.world.peer(reader).objects(wanted).len(), 1);
+    }
+}
