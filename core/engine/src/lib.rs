@@ -35,6 +35,7 @@ mod fetched;
 mod handover;
 mod ids;
 mod joining;
+mod leaving;
 mod limits;
 mod link;
 mod live;
@@ -232,6 +233,8 @@ pub struct Engine {
     fill_timers: std::collections::BTreeSet<(Time, ConnIndex, TrackKey)>,
     /// Late joins under way, and until when their live objects wait.
     joins: std::collections::BTreeSet<(Time, TrackId, SubscriptionId)>,
+    /// Names that sessions are still getting the last of, by the request they had them by.
+    leaving: BTreeMap<ConnIndex, Vec<(cc_session::RequestKey, cc_wire::TrackName)>>,
     going_away: bool,
     /// When sessions that have not left after GOAWAY are closed.
     leave_at: Option<Time>,
@@ -363,6 +366,7 @@ impl Engine {
             serving: BTreeMap::new(),
             fill_timers: std::collections::BTreeSet::new(),
             joins: std::collections::BTreeSet::new(),
+            leaving: BTreeMap::new(),
             going_away: false,
             leave_at: None,
             seeking: BTreeMap::new(),

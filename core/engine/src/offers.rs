@@ -77,7 +77,7 @@ impl Engine {
         let has = track.sinks.iter().any(|sink| sink.conn == at);
         let from_there = matches!(track.source, Source::Remote(conn, _) | Source::Asked(conn, _) if conn == at);
         let unknown = matches!(track.source, Source::Asked(..) | Source::Sought);
-        if has || from_there || unknown {
+        if has || from_there || unknown || self.is_name_leaving(at, &track.name) {
             return;
         }
         let to_relay = track.place == Place::Node && (conn.uplink || self.relay_peer(at).is_some());

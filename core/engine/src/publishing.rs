@@ -183,7 +183,9 @@ impl Engine {
         let (place, name) = (track.place, track.name.clone());
         let read: Vec<_> =
             track.locals.iter().filter_map(|local| Some((local.subscription, local.order.place()?))).collect();
+        let sent: Vec<_> = track.sinks.iter().map(|sink| (sink.conn, sink.request)).collect();
         read.into_iter().for_each(|(reader, at)| self.remember(reader, &name, at));
+        sent.into_iter().for_each(|(at, request)| self.name_leaves(at, request, &name));
         let told = self.domains.get_mut(&place).map(|domain| domain.remove_track(id, &name.namespace));
         self.tell(&told.unwrap_or_default(), &name.namespace, false);
     }

@@ -344,6 +344,7 @@ impl Engine {
             }
             conn.roles.remove(&sink.request);
             self.ready.want_service(sink.conn, conn);
+            self.name_leaves(sink.conn, sink.request, &track.name);
         }
         for local in track.locals {
             if let Some(place) = local.order.place().filter(|_| !track.nameless) {

@@ -44,6 +44,9 @@ impl Engine {
         self.account(at);
         // A flush can end requests: their events come now, and what those answer goes with the next service.
         self.session_events(at, now);
+        if !self.leaving.is_empty() {
+            self.offer_freed(at, now);
+        }
         if let Some(conn) = self.conns.get_mut(at) {
             self.ready.want_send(at, conn);
         }
@@ -237,6 +240,7 @@ impl Engine {
             self.door.shaken(knock);
         }
         let side = conn.side;
+        self.leaving.remove(&at);
         let roles = std::mem::take(&mut conn.roles);
         conn.sinks.clear();
         conn.sending.clear();

@@ -226,6 +226,12 @@ impl Session {
         self.requests.get(key.0).filter(|_| self.live(key)).map(|state| state.id)
     }
 
+    /// Whether a request's stream is still open one way or the other: after its end, until the peer has closed its side,
+    /// 5 s at most.
+    pub fn is_open(&self, key: RequestKey) -> bool {
+        self.requests.get(key.0).is_some()
+    }
+
     /// Requests that are not over, of both sides.
     pub fn open_requests(&self) -> usize {
         self.requests.keys().filter(|key| self.live(RequestKey(*key))).count()
