@@ -3,7 +3,7 @@
 //! What was evicted, or never came, is unknown: [`Past::covers`] says whether a range is known whole, object by object.
 //! A group is known to its end only if each of its streams ended with all its objects. Of tracks of datagrams, and of those whose
 //! newest frame alone counts, the newest group is kept. What was fetched for one who asked is kept apart (`fetched`): so
-//! neither what is live nor what is asked for displaces the other.
+//! neither what is live nor what is asked for displaces the other. What comes live from another shard is kept there alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -39,8 +39,9 @@ fn keep_in(
     location: Location,
     kept: Kept,
 ) {
-    if matches!((track.place, track.source), (Place::Link(_), Source::Remote(..))) {
-        // A link's reader is asked for nothing: whoever wants the past asks the relay.
+    if track.is_siblings() || matches!((track.place, track.source), (Place::Link(_), Source::Remote(..))) {
+        // A link's reader is asked for nothing: whoever wants the past asks the relay. And what another shard keeps is
+        // fetched from there: once for each who joins late, where keeping it here would be work for each object.
         return;
     }
     let before = track.past.bytes();

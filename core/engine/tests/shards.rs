@@ -4,7 +4,11 @@
 mod common;
 
 use bytes::Bytes;
-use cc_engine::{Command, Delivery, Event, Place, Reason, ShardConfig, Time, TrackKind};
+use cc_engine::{Command, Delivery, Event, Outgoing, Place, Reason, ShardConfig, Time, TrackConfig, TrackKind};
+use cc_session::{Event as Heard, Fetch, Request};
+use cc_wire::{
+    FetchItem, FetchKind, Filter, Gap, GroupOrder, Location, Namespace, Params, Profile, Properties, TrackName,
+};
 use common::{client, link, shard, track, Identity, World};
 
 const SECOND: Time = 1_000_000;
@@ -176,6 +180,92 @@ fn what_came_before_a_late_reader_is_fetched_across() {
     let got = payloads(net.world.frames(late));
     assert_eq!(got, numbers(40)[40 - got.len()..], "no gap");
     assert!(got.len() >= 20);
+}
+
+/// What a track's home keeps is the relay's: who joins late elsewhere gets as much, though others there have had it all.
+#[test]
+fn who_joins_late_gets_the_newest_group_at_once_on_whichever_shard() {
+    for (kind, latest_wins, expected) in [
+        (TrackKind::FrameDatagram, true, 9..10),
+        (TrackKind::FrameStream, true, 9..10),
+        (TrackKind::Video, false, 0..10),
+        (TrackKind::FrameStream, false, 0..0),
+    ] {
+        let mut net = Net::new(2);
+        let publisher = net.client(0);
+        let config = TrackConfig { latest_wins, subgroup_timeout_ms: 2000, ..track("g", "c1", kind, "") };
+        net.world.publish(publisher, 10, Place::Link(1), config);
+        let first = net.client(1);
+        net.world.subscribe(first, 20, Place::Link(1), "g", "");
+        net.world.run(SECOND);
+        for n in 0..10 {
+            let (payload, properties) = (Bytes::from(n.to_string()), Bytes::new());
+            let (priority, ttl, new_group, end_group) = (None, None, n == 0, false);
+            let outgoing = Outgoing { publication: 10, payload, properties, priority, ttl, new_group, end_group };
+            net.world.command(publisher, Command::Send(outgoing));
+            net.world.run(SECOND / 50);
+        }
+        assert_eq!(payloads(net.world.frames(first)), numbers(10), "{kind:?}");
+        for of in 0..2 {
+            let late = net.client(of);
+            net.world.subscribe(late, 20, Place::Link(1), "g", "");
+            net.world.run(SECOND);
+            let expected = &numbers(10)[expected.clone()];
+            assert_eq!(payloads(net.world.frames(late)), expected, "{kind:?} on shard {of}");
+        }
+    }
+}
+
+/// Asks shard 1 for what the relay has of these groups: the objects, and what it says of others.
+fn fetched(net: &mut Net, name: &TrackName, groups: (u64, u64)) -> (Vec<Location>, Vec<(Gap, Location)>) {
+    let now = net.world.now;
+    let reader = net.world.add_peer(1, &net.identity, Profile::D22);
+    let (start, end) = (Location { group: groups.0, object: 0 }, Location { group: groups.1, object: 1 });
+    let (filter, group_order) = (Some(Filter::ObjectRange { start, end }), Some(GroupOrder::Ascending));
+    let params = Params { filter, group_order, fill_timeout: Some(0), ..Params::default() };
+    let fetch = Fetch { kind: FetchKind::Standalone(name.clone()), params };
+    let key = net.world.peer(reader).ask(Request::Fetch(fetch), now);
+    net.world.run(SECOND);
+    let peer = net.world.peer(reader);
+    let gaps = peer.heard.iter().filter_map(|event| match event {
+        Heard::FetchItem { item: FetchItem::End { gap, location }, .. } => Some((*gap, *location)),
+        _ => None,
+    });
+    let (gaps, objects) = (gaps.collect(), peer.fetched(key).iter().map(|object| object.location).collect());
+    assert!(matches!(peer.answer(key), Some(Ok(_))));
+    (objects, gaps)
+}
+
+#[test]
+fn what_one_shard_keeps_all_have_and_what_it_took_with_it_is_unknown() {
+    let mut net = Net::new(2);
+    let name = TrackName::new(Namespace::parse("g").unwrap(), &b"t"[..]).unwrap();
+    let now = net.world.now;
+    let [publisher, reader] = [0, 1].map(|of| net.world.add_peer(of, &net.identity, Profile::D22));
+    let (params, properties) = (Params::default(), Properties::default());
+    let publish = Request::Publish { track: name.clone(), alias: 7, params, properties };
+    net.world.peer(publisher).ask(publish, now);
+    net.world.run(SECOND);
+    let subscribe = Request::Subscribe { track: name.clone(), params: Params::default() };
+    let now = net.world.now;
+    let subscription = net.world.peer(reader).ask(subscribe, now);
+    net.world.run(SECOND);
+    for group in [3, 4, 5] {
+        net.world.peer(publisher).subgroup(7, group, 0, 9, &[0, 1], true);
+        net.world.run(SECOND / 10);
+    }
+    let of = |groups: [u64; 2]| -> Vec<Location> {
+        groups.into_iter().flat_map(|group| [0, 1].map(|object| Location { group, object })).collect()
+    };
+    assert_eq!(net.world.peer(reader).objects(subscription)[2..], of([4, 5]));
+    assert_eq!(fetched(&mut net, &name, (4, 5)), (of([4, 5]), vec![]));
+    // What was fetched is kept here; the rest may exist.
+    let mut engine = shard(35, &net.identity, (0, 2), (10, 5));
+    engine.handle_timeout(net.world.now);
+    net.world.nodes[0].engine = Some(engine);
+    net.world.run(SECOND);
+    let gaps = vec![(Gap::TimedOut, Location { group: 3, object: u64::MAX })];
+    assert_eq!(fetched(&mut net, &name, (3, 5)), (of([4, 5]), gaps));
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Engine {
             prior: FetchPrior::default(),
             selection,
             until: None,
+            at_once: false,
             broken: codes::stream_reset::UNKNOWN_OBJECT_STATUS,
             asked: Params {
                 include_properties: params.include_properties,

@@ -56,6 +56,8 @@ struct Answering {
     selection: Selection,
     /// When waiting for the publisher ends (FILL_TIMEOUT).
     until: Option<Time>,
+    /// FILL_TIMEOUT is 0: what the relay has, on whichever shard, and no more.
+    at_once: bool,
     /// INCLUDE_PROPERTIES.
     asked: Params,
     /// What its stream is reset with if it is cut short.
@@ -243,9 +245,11 @@ impl Engine {
         let here = track.past.covers(start, end);
         let (source, name) = (track.source, track.name.clone());
         let gap = if params.fill_timeout.is_some() { Gap::TimedOut } else { Gap::Unknown };
+        answering.at_once = params.fill_timeout == Some(0);
         answering.until = params.fill_timeout.map(|ms| now.saturating_add(ms.saturating_mul(1000)));
+        let asks = !answering.at_once || track.is_siblings();
         match source {
-            Source::Remote(publisher, _) if !here && publisher != answering.conn && params.fill_timeout != Some(0) => {
+            Source::Remote(publisher, _) if !here && publisher != answering.conn && asks => {
                 self.pass_on(publisher, (id, name), start, end, answering, now)
             }
             _ => {

@@ -35,7 +35,9 @@ impl Engine {
         };
         let hops = self.hops_onward(publisher, answering.asked.hops.as_deref().unwrap_or_default());
         let known = (id != 0).then(|| Way::new(answering.order, start, end));
-        let params = Params { filter: Some(filter), group_order: Some(answering.order), hops, ..Params::default() };
+        let fill_timeout = answering.at_once.then_some(0);
+        let group_order = Some(answering.order);
+        let params = Params { filter: Some(filter), group_order, hops, fill_timeout, ..Params::default() };
         match self.fetch_from(publisher, Fetch { kind: FetchKind::Standalone(name), params }, now) {
             Some(key) => {
                 let (conn, request, queue) = (answering.conn, answering.request, answering.queue);
@@ -55,7 +57,8 @@ impl Engine {
                     ended: None,
                 };
                 self.fetches.insert((publisher, key), Purpose::PassOn(Box::new(passing)));
-                if let Some(until) = answering.until {
+                // Another shard waits for nobody, either.
+                if let Some(until) = answering.until.filter(|_| !answering.at_once) {
                     self.fill_timers.insert((until, conn, queue));
                 }
                 let origin = Origin::Publisher { waiting: VecDeque::new(), bytes: 0, ended: None };
