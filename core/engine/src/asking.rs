@@ -246,6 +246,40 @@ impl Engine {
         }
     }
 
+    /// The relay ended, or never answered, what was to bring all tracks below a prefix: whoever reads there is told.
+    pub(crate) fn watch_cut(&mut self, at: ConnIndex, key: RequestKey, reason: Reason, text: &str) {
+        let Some(conn) = self.conns.get(at) else { return };
+        let what = match (conn.roles.get(&key), conn.side) {
+            (Some(Role::OurTrackWatch(prefix)), Side::Link(id)) => {
+                let (place, prefix) = (Place::Link(id), prefix.clone());
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.watches.retain(|watch| watch.key != key);
+                }
+                let reason = if reason == Reason::TrackEnded { Reason::Peer } else { reason };
+                return self.end_below(place, &prefix, reason, &Refusal::new(0, text));
+            }
+            (Some(Role::UplinkTracks), _) => "tracks",
+            (Some(Role::UplinkNames), _) => "namespaces",
+            _ => return,
+        };
+        self.uplink_silent(what, text);
+    }
+
+    /// Ends the subscriptions of a link to what is below a prefix, with what came by them.
+    pub(crate) fn end_below(&mut self, place: Place, prefix: &Namespace, reason: Reason, refusal: &Refusal) {
+        let below: Vec<SubscriptionId> = self
+            .subscriptions
+            .iter()
+            .filter(|(_, s)| s.place == place && s.config.name.is_none() && s.config.namespace.starts_with(prefix))
+            .map(|(id, _)| *id)
+            .collect();
+        for subscription in below {
+            let Refusal { reason: text, redirect, .. } = refusal.clone();
+            self.unsubscribe(subscription);
+            self.events.push_back(Event::SubscribeRefused { subscription, reason, text, redirect });
+        }
+    }
+
     fn refuse_subscription(&mut self, id: SubscriptionId, reason: Reason, refusal: &Refusal) {
         if let Some(subscription) = self.subscriptions.remove(&id) {
             if let Some(domain) = self.domains.get_mut(&subscription.place) {

@@ -127,6 +127,17 @@ pub(crate) fn reason_of_publish_done(value: u64) -> Reason {
     }
 }
 
+/// Why the other side reset the stream of a request.
+pub(crate) fn reason_of_reset(value: u64) -> Reason {
+    use codes::stream_reset as code;
+    match value {
+        code::EXPIRED_AUTH_TOKEN => Reason::ExpiredToken,
+        code::EXCESSIVE_LOAD => Reason::ExcessiveLoad,
+        code::GOING_AWAY => Reason::GoingAway,
+        _ => Reason::Peer,
+    }
+}
+
 /// What quinn says of a lost connection: the reason, the code on the wire, and a sentence.
 pub(crate) fn of_connection(error: &ConnectionError) -> (Reason, u64, String) {
     match error {

@@ -15,7 +15,7 @@
 use cc_session::{Refusal, Request, RequestKey};
 use cc_wire::{codes, Namespace, Params, Redirect, TrackName};
 
-use crate::api::{Event, LinkId, Place, Reason, SubscriptionId, Time, TrackId};
+use crate::api::{LinkId, Place, Reason, Time, TrackId};
 use crate::conn::{Again, Conn, ConnIndex, Role, Side};
 use crate::link::Retry;
 use crate::track::Source;
@@ -155,17 +155,7 @@ impl Engine {
         if uri.is_empty() {
             return self.ask_uplink(place, now);
         }
-        let below: Vec<SubscriptionId> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, s)| s.place == place && s.config.name.is_none() && s.config.namespace.starts_with(prefix))
-            .map(|(id, _)| *id)
-            .collect();
-        for subscription in below {
-            let Refusal { reason: text, redirect, .. } = elsewhere(uri, TrackName::default());
-            self.unsubscribe(subscription);
-            self.events.push_back(Event::SubscribeRefused { subscription, reason: Reason::Redirected, text, redirect });
-        }
+        self.end_below(place, prefix, Reason::Redirected, &elsewhere(uri, TrackName::default()));
     }
 
     fn publish_elsewhere(

@@ -122,6 +122,8 @@ impl Engine {
                     Ended::Reset(_) | Ended::Stopped(_) => (Reason::Peer, "the other side cancelled the request"),
                     Ended::TimedOut => (Reason::Timeout, "the request was not answered in time"),
                 };
+                let why = if let Ended::Reset(code) = cause { close::reason_of_reset(code) } else { reason };
+                self.watch_cut(at, key, why, text);
                 self.request_ended(at, key, reason, text, now);
             }
             SessionEvent::Datagram { key, header, payload } => self.datagram_came(at, key, header, payload, now),

@@ -198,10 +198,12 @@ impl Engine {
                 return self.retry(id, Retry::Uplink, now);
             }
         }
-        let text = format!(
-            "the relay upstream does not tell of its {what}: {} (code {:#x}): they are asked for by name",
-            refusal.reason, refusal.code
-        );
+        self.uplink_silent(what, &format!("{} (code {:#x})", refusal.reason, refusal.code));
+    }
+
+    /// The owner is told that a relay above tells no more of its tracks or namespaces.
+    pub(crate) fn uplink_silent(&mut self, what: &str, why: &str) {
+        let text = format!("the relay upstream does not tell of its {what}: {why}: they are asked for by name");
         self.events.push_back(Event::Warning { text });
     }
 

@@ -321,3 +321,31 @@ fn a_relay_s_repeated_subscribe_is_made_again_where_it_comes_too_soon() {
         assert_eq!(door.world.peer(reader).objects(wanted).len(), 1);
     }
 }
+
+#[test]
+fn a_prefix_that_the_relay_no_longer_serves_is_told_and_may_be_asked_for_again() {
+    use cc_wire::codes::stream_reset;
+    for profile in drafts() {
+        for (code, why) in [
+            (stream_reset::CANCELLED, Reason::Peer),
+            (stream_reset::EXPIRED_AUTH_TOKEN, Reason::ExpiredToken),
+            (stream_reset::GOING_AWAY, Reason::GoingAway),
+        ] {
+            let mut room = Room::new(profile);
+            room.world.subscribe(CLIENT, 20, Place::Link(1), "g", "");
+            room.run();
+            let (key, request) = room.one();
+            room.accept(key, ok());
+            room.world.peer(SERVER).session.cancel(key, code).unwrap();
+            room.run();
+            let told = room.events().into_iter().find_map(|event| match event {
+                Event::SubscribeRefused { subscription: 20, reason, redirect, .. } => Some((reason, redirect)),
+                _ => None,
+            });
+            assert_eq!(told, Some((why, None)), "{profile:?}");
+            room.world.subscribe(CLIENT, 21, Place::Link(1), "g", "");
+            room.run();
+            assert_eq!(room.one().1, request, "{profile:?}");
+        }
+    }
+}
