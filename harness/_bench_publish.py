@@ -30,9 +30,11 @@ _FEW: Final = 20
 Entry = dict[str, Any]
 
 
-def publish(folder: Path, results: Sequence[Result], commit: str, order: Sequence[str]) -> list[Path]:
-    """Write everything; the files. `BenchError`."""
-    entries = {**kept(folder), **{one.case.name: entry(one, commit) for one in results}}
+def publish(
+    folder: Path, results: Sequence[Result], commit: str, order: Sequence[str], awake: bool = False
+) -> list[Path]:
+    """Write everything; the files. `awake`: whether cores were kept from sleeping. `BenchError`."""
+    entries = {**kept(folder), **{one.case.name: entry(one, commit, awake) for one in results}}
     # Cases that have gone are dropped.
     entries = {name: entries[name] for name in order if name in entries}
     page = folder / PAGE
@@ -51,7 +53,7 @@ def publish(folder: Path, results: Sequence[Result], commit: str, order: Sequenc
     return [page, folder / RESULTS, *drawn.values()]
 
 
-def entry(result: Result, commit: str) -> Entry:
+def entry(result: Result, commit: str, awake: bool = False) -> Entry:
     """A case's figures, as they are kept."""
     told = machine()
     subjects = {}
@@ -67,7 +69,7 @@ def entry(result: Result, commit: str) -> Entry:
         "unit": result.case.unit,
         "group": result.case.group,
         "axis": result.case.axis,
-        "machine": f"{told['processor']}, {told['cores']} cores, {told['system']}",
+        "machine": f"{told['processor']}, {told['cores']} cores{' kept awake' * awake}, {told['system']}",
         "load": told.get("load before", ""),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit,

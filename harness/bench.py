@@ -13,6 +13,7 @@ Exit codes: 0 done, 1 failed at its work, 2 wrong arguments.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from harness import _bench_cost, _bench_latency, _bench_peers, _bench_python, _bench_sessions, _bench_virtual
+from harness._bench_awake import awake
 from harness._bench_case import FLOOR, BenchError, Case, Result, Setting, peer
 from harness._bench_program import ROOT
 from harness._bench_publish import kept, publish
@@ -60,6 +62,9 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     parser.add_argument(
         "--storage", type=Path, default=STORAGE, metavar="DIR", help=f"where results are kept ({STORAGE})"
     )
+    parser.add_argument(
+        "--awake", action="store_true", help="keep idle cores out of their sleep meanwhile (Linux)"
+    )
     parser.add_argument("--list", action="store_true", help="list the cases and end")
     chosen = parser.parse_args(arguments)
     try:
@@ -71,7 +76,8 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
         peers = [peer(text) for text in chosen.against]
         there, missing = _bench_peers.others(chosen.beside)
         setting = Setting(peers, floor(), there)
-        return _run(cases, setting, missing, chosen, say)
+        with awake() if chosen.awake else contextlib.nullcontext():
+            return _run(cases, setting, missing, chosen, say)
     except BenchError as wrong:
         print(f"bench: {wrong}", file=sys.stderr)
         return wrong.code
@@ -92,7 +98,7 @@ def _run(
     if chosen.publish is not None:
         # A folder that can't be added to is told before minutes are spent.
         kept(chosen.publish)
-    say(describe())
+    say(describe() + ", cores kept awake" * chosen.awake)
     if setting.floor is None and any(case.group == "cost" for case in cases):
         say("raw UDP is left out of the cost cases: `python3 dev.py bench` builds its program")
     for one in missing:
@@ -117,7 +123,7 @@ def _run(
                 say(f"{folder / 'report.html'}")
             if chosen.publish is not None:
                 order = [case.name for case in (*BUILT_IN, *(one.case for one in results))]
-                for path in publish(chosen.publish, results, commit()["id"], order):
+                for path in publish(chosen.publish, results, commit()["id"], order, chosen.awake):
                     say(f"{path}")
     return 0
 

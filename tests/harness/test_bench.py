@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from itertools import count
@@ -34,6 +36,22 @@ def subjects(setting):
     yield {"udp": lambda: {"": 10.0}, "mine": lambda: {"a": float(next(values))}, "never": dict}
 
 CASES = [Case("mine", "counts up", "us", 20, subjects, warm_up=5)]
+"""
+AWAKE = """
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from harness._bench_case import Case
+
+def idle():
+    children = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    return {"": float(sum(os.sched_getscheduler(one) == os.SCHED_IDLE for one in children))}
+
+@contextmanager
+def subjects(setting):
+    yield {"idle": idle}
+
+CASES = [Case("awake", "processes that idle", "number", 1, subjects)]
 """
 LINE = """
 from contextlib import contextmanager
@@ -168,6 +186,38 @@ def test_what_is_published_is_kept_with_what_was_there(tmp_path: Path) -> None:
     assert "| `memory` | 100 / 10 | at most 50% more | +25% | reached |" in text
     assert "![Memory against sessions](memory.svg)" in text
     assert "sessions" in (page.parent / "memory.svg").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has a class of processes for it")
+def test_cores_are_kept_awake_while_it_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(AWAKE)
+    published = tmp_path / "published"
+    arguments = [
+        str(own),
+        "--beside",
+        "none",
+        "--storage",
+        str(tmp_path / "kept"),
+        "--publish",
+        str(published),
+    ]
+    assert bench.main([*arguments, "--awake"], print) == 0
+    told = capsys.readouterr().out
+    assert "cores kept awake" in told.splitlines()[0]
+    # Turns see a process on each core, of a class that makes way for all others.
+    assert json.loads((published / "results.json").read_text())["awake"]["subjects"]["idle"]["p50"] == len(
+        os.sched_getaffinity(0)
+    )
+    assert "kept awake" in (published / "README.md").read_text()
+    assert not _children_that_idle()
+
+
+def _children_that_idle() -> list[int]:
+    everyone = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
+    return [one for one in map(int, everyone) if os.sched_getscheduler(one) == os.SCHED_IDLE]
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
