@@ -10,6 +10,12 @@
 //! lasts; a `CcStr` to `len` bytes; a batch and event texts are not read after the call that ends their validity. Null,
 //! wrong sizes, unknown numbers, stale and foreign handles are answered with a status, never with a fault.
 
+/// A packet is more than glibc keeps at hand for the next request, and each such request has it sort through all that
+/// was freed: docs/decisions/006-hot-path.md.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod boundary;
 mod event;
 pub mod generated;

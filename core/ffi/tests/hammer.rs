@@ -7,6 +7,7 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,10 +52,14 @@ fn send_poll_drain_stats_and_close_at_once() {
     let link = client.join(&relay, &certificate, "");
     let feed = subscribe(link, "a", None, "");
     client.event(event::SUBSCRIBE_OK, feed);
+    let unread = subscribe(link, "a", None, "");
+    client.event(event::SUBSCRIBE_OK, unread);
     let track = publish(relay.handle, kind::FRAME_DATAGRAM, "a", "steady", "");
     let (node, server) = (client.handle, relay.handle);
     let stop = AtomicBool::new(false);
     let received = AtomicU64::new(0);
+    // A batch is valid until its subscription is closed, so who reads one keeps the node from being closed.
+    let reading = Mutex::new(());
     let until = |stop: &AtomicBool, mut work: Box<dyn FnMut() + '_>| {
         while !stop.load(Ordering::Relaxed) {
             work();
@@ -80,6 +85,9 @@ fn send_poll_drain_stats_and_close_at_once() {
                         let mut count = 0;
                         fair(unsafe { cc_node_poll(node, events.as_mut_ptr(), 8, &mut count) });
                     }
+                    let mut batch = CcBatch::EMPTY;
+                    fair(unsafe { cc_drain(unread, &mut batch) });
+                    let _reading = reading.lock();
                     let mut batch = CcBatch::EMPTY;
                     fair(unsafe { cc_drain(feed, &mut batch) });
                     for frame in copy(&batch).iter().filter(|frame| frame.priority == 1) {
@@ -124,6 +132,7 @@ fn send_poll_drain_stats_and_close_at_once() {
         }
         // The nodes go while all four are at work.
         ok(unsafe { cc_node_close(server) });
+        let _reading = reading.lock();
         ok(unsafe { cc_node_close(node) });
     });
 }
