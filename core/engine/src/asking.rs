@@ -235,13 +235,7 @@ impl Engine {
             return self.retry(id, Retry::Watch, now);
         }
         let reason = close::reason_of_request_error(refusal.code);
-        let ended: Vec<SubscriptionId> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, s)| s.place == place && s.config.name.is_none() && s.config.namespace.starts_with(prefix))
-            .map(|(id, _)| *id)
-            .collect();
-        for subscription in ended {
+        for subscription in self.subscriptions_below(place, prefix) {
             self.refuse_subscription(subscription, reason, refusal);
         }
     }
@@ -267,17 +261,20 @@ impl Engine {
 
     /// Ends the subscriptions of a link to what is below a prefix, with what came by them.
     pub(crate) fn end_below(&mut self, place: Place, prefix: &Namespace, reason: Reason, refusal: &Refusal) {
-        let below: Vec<SubscriptionId> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, s)| s.place == place && s.config.name.is_none() && s.config.namespace.starts_with(prefix))
-            .map(|(id, _)| *id)
-            .collect();
-        for subscription in below {
+        for subscription in self.subscriptions_below(place, prefix) {
             let Refusal { reason: text, redirect, .. } = refusal.clone();
             self.unsubscribe(subscription);
             self.events.push_back(Event::SubscribeRefused { subscription, reason, text, redirect });
         }
+    }
+
+    /// The subscriptions of a link to all below a prefix, or to a part of that.
+    fn subscriptions_below(&self, place: Place, prefix: &Namespace) -> Vec<SubscriptionId> {
+        self.subscriptions
+            .iter()
+            .filter(|(_, s)| s.place == place && s.config.name.is_none() && s.config.namespace.starts_with(prefix))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     fn refuse_subscription(&mut self, id: SubscriptionId, reason: Reason, refusal: &Refusal) {

@@ -10,7 +10,8 @@ use cc_session::RequestKey;
 use cc_wire::{Profile, TrackName};
 
 use crate::api::Time;
-use crate::conn::{ConnIndex, Role};
+use crate::conn::ConnIndex;
+use crate::domain::Party;
 use crate::offers::unasked;
 use crate::Engine;
 
@@ -57,20 +58,17 @@ impl Engine {
             self.leaving.remove(&at);
         }
         for name in freed {
-            let Some(id) = self.domains.get(&place).and_then(|domain| domain.find(&name)) else { continue };
-            let Some(conn) = self.conns.get(at) else { return };
-            let watches = conn.roles.iter().filter_map(|(key, role)| match role {
-                Role::TrackWatch { prefix, params, .. } if name.namespace.starts_with(prefix) => {
-                    Some((Some(*key), params.clone()))
+            let Some(domain) = self.domains.get(&place) else { continue };
+            let Some(id) = domain.find(&name) else { continue };
+            for watcher in domain.watchers(id) {
+                match watcher {
+                    Party::Remote(conn, key) if conn == at => self.offer_to_watch(id, at, key, now),
+                    _ => {}
                 }
-                _ => None,
-            });
+            }
             // To the relay of a link all is offered.
-            let link = self.uplink(place) == Some(at) || self.uplinks().contains(&at);
-            let link = link.then(|| (None, Box::new(unasked())));
-            let asked: Vec<_> = watches.chain(link).collect();
-            for (watch, params) in asked {
-                self.offer(id, at, watch, &params, now);
+            if self.uplink(place) == Some(at) || self.uplinks().contains(&at) {
+                self.offer(id, at, None, &unasked(), now);
             }
         }
     }

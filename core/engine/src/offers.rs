@@ -39,13 +39,7 @@ impl Engine {
         for watcher in watchers {
             match watcher {
                 Party::Local(subscription) => self.attach_local(id, subscription),
-                Party::Remote(at, key) => {
-                    let params = match self.conns.get(at).and_then(|conn| conn.roles.get(&key)) {
-                        Some(Role::TrackWatch { params, .. }) => params.clone(),
-                        _ => continue,
-                    };
-                    self.offer(id, at, Some(key), &params, now);
-                }
+                Party::Remote(at, key) => self.offer_to_watch(id, at, key, now),
                 Party::Track(_) => {}
             }
         }
@@ -64,6 +58,15 @@ impl Engine {
             self.attach_local(id, subscription);
         }
         self.demand_changed(id);
+    }
+
+    /// The same to one session, by the watch of this request.
+    pub(crate) fn offer_to_watch(&mut self, id: TrackId, at: ConnIndex, key: RequestKey, now: Time) {
+        let role = self.conns.get(at).and_then(|conn| conn.roles.get(&key));
+        if let Some(Role::TrackWatch { params, .. }) = role {
+            let params = params.clone();
+            self.offer(id, at, Some(key), &params, now);
+        }
     }
 
     /// PUBLISH of a track to a session that watches for it, by its request `watch`, or to the relay of a link. The

@@ -78,6 +78,21 @@ fn again(world: &mut World, node: usize, before: RequestKey, request: &Request) 
     made[0].0
 }
 
+/// A peer says GOAWAY to a request, and to the one that is made in its place: no third is made. What whoever wanted it
+/// hears.
+fn sent_away_twice(
+    world: &mut World,
+    node: usize,
+    (key, asked): (RequestKey, Request),
+    (reader, wanted): (usize, RequestKey),
+) -> Option<Result<Reply, Refusal>> {
+    let key = again(world, node, key, &asked);
+    goaway(world, node, key, "");
+    let (made, ended) = heard(world, node);
+    assert!(made.is_empty() && ended == [key], "{made:?} {ended:?}");
+    world.peer(reader).answer(wanted)
+}
+
 /// A relay, who announced `g` there, and a reader.
 fn passed_on(profile: Profile) -> (Door, usize, usize) {
     let mut door = Door::new(true);
@@ -101,11 +116,7 @@ fn a_fetch_that_is_passed_on_is_asked_again_once() {
         // A publisher that sends it away again is not asked for ever.
         let wanted = door.ask(reader, fetch());
         let (key, asked) = one_fetch(&mut door.world, publisher);
-        let key = again(&mut door.world, publisher, key, &asked);
-        goaway(&mut door.world, publisher, key, "");
-        let (made, ended) = heard(&mut door.world, publisher);
-        assert!(made.is_empty() && ended == [key], "{profile:?}: {made:?} {ended:?}");
-        let answer = door.world.peer(reader).answer(wanted);
+        let answer = sent_away_twice(&mut door.world, publisher, (key, asked), (reader, wanted));
         assert!(matches!(&answer, Some(Err(no)) if no.code == request_error::GOING_AWAY), "{profile:?}: {answer:?}");
     }
 }
@@ -151,11 +162,7 @@ fn a_status_that_is_passed_on_is_asked_again_once() {
         assert_eq!(door.world.peer(reader).answer(wanted), Some(Ok(ok())), "{profile:?}");
         let wanted = door.ask(reader, status());
         let (key, asked) = one(&mut door.world, publisher);
-        let key = again(&mut door.world, publisher, key, &asked);
-        goaway(&mut door.world, publisher, key, "");
-        let (made, ended) = heard(&mut door.world, publisher);
-        assert!(made.is_empty() && ended == [key], "{profile:?}: {made:?} {ended:?}");
-        let answer = door.world.peer(reader).answer(wanted);
+        let answer = sent_away_twice(&mut door.world, publisher, (key, asked), (reader, wanted));
         assert!(matches!(&answer, Some(Err(no)) if no.code == request_error::GOING_AWAY), "{profile:?}: {answer:?}");
     }
 }
