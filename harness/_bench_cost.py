@@ -4,11 +4,15 @@
 `cost-streams-60` (10x60x20) has 60 objects in each subgroup stream, `cost-stream-a-frame` (10x30x20) one. The
 floors are raw UDP that only sends, the same bytes packed into datagrams of up to 1,100, a train a subscriber
 and tick: plain, and sealed with AES-128-GCM. A turn takes a few seconds; subjects that are not measured stand
-still meanwhile. `shards-*` are some of these loads on a relay of one shard and on one of two.
+still meanwhile. `shards-*` are such loads on a relay of one shard and on one of two, all of whose threads
+have one core, and its clients the others: so they tell what a second shard costs, not what it gains.
+`wake` is what a thread pays that sleeps until a packet comes, with nothing to do for it.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +26,7 @@ import transport
 from harness import _bench_peers as others
 from harness import _bench_sessions as sessions
 from harness._bench_case import FLOOR, OURS, BenchError, Case, Peer, Reach, Setting, Turn
-from harness._bench_program import PATIENCE, Program, cpu_seconds, program, relay
+from harness._bench_program import PATIENCE, cpu_seconds, program, relay
 from transport._generated.constants import SendFlags
 
 SIZE: Final = 200
@@ -37,6 +41,8 @@ SEALED: Final = "udp, sealed"
 """The floor with AES-128-GCM."""
 THEIRS: Final = f"{OURS} by moq-net"
 """This build's relay, driven by moq-relay's own player."""
+WAKES: Final = 2000
+"""Of a turn of `wake`."""
 _READ_EVERY: Final = 0.1
 """Seconds between two readings of the feeds."""
 _LINKS: Final = 100
@@ -186,9 +192,7 @@ def subjects(play: Play, beside: Sequence[str], setting: Setting) -> Iterator[Ma
                     *map(str, (play.subscribers, play.tracks, round(play.hz), SIZE)),
                     how,
                 ]
-                floor = stack.enter_context(program(arguments, "the floor"))
-                floor.said()
-                found[name] = partial(_bare, floor, play.seconds)
+                found[name] = _bare(stack, arguments, play.seconds)
         for peer in (Peer(OURS), *setting.peers):
             dialled = stack.enter_context(relay(peer))
             if dialled.pid:
@@ -215,10 +219,25 @@ def _not_there(why: str) -> Mapping[str, float]:
     raise BenchError(why)
 
 
-def _bare(floor: Program, seconds: float) -> Mapping[str, float]:
-    floor.tell(f"{seconds}")
-    frames, spent = map(int, floor.said().split())
-    return {"": spent / frames}
+def _bare(stack: ExitStack, arguments: Sequence[str], amount: float) -> Turn:
+    """Turns of the program that sends raw UDP."""
+    floor = stack.enter_context(program(arguments, "the floor"))
+    floor.said()
+
+    def turn() -> Mapping[str, float]:
+        floor.tell(f"{amount}")
+        count, spent = map(int, floor.said().split())
+        return {"": spent / count}
+
+    return turn
+
+
+@contextmanager
+def wakes(setting: Setting) -> Iterator[Mapping[str, Turn]]:
+    """A thread that does nothing but receive."""
+    with ExitStack() as stack:
+        bare = setting.floor is not None
+        yield {FLOOR: _bare(stack, [str(setting.floor), "wake"], WAKES)} if bare else {}
 
 
 @contextmanager
@@ -235,17 +254,43 @@ def series(plays: Mapping[str, Play], setting: Setting) -> Iterator[Mapping[str,
 @contextmanager
 def by_shards(play: Play, setting: Setting) -> Iterator[Mapping[str, Turn]]:
     """This build's relay with one shard and with two, under the same load."""
+    first, rest = _cores()
     with ExitStack() as stack:
         found: dict[str, Turn] = {}
         for name, shards in ((ONE_SHARD, 1), (TWO_SHARDS, 2)):
-            dialled = stack.enter_context(relay(Peer(OURS), shards))
-            found[name] = stack.enter_context(crowd(dialled, play)).turn
+            with _on(first):
+                dialled = stack.enter_context(relay(Peer(OURS), shards))
+            with _on(rest):
+                found[name] = stack.enter_context(crowd(dialled, play)).turn
         yield found
+
+
+def _cores() -> tuple[set[int], set[int]]:
+    """The first core of this process, and the others. With one core both are that; both empty: not Linux."""
+    if sys.platform != "linux":
+        return set(), set()
+    cores = os.sched_getaffinity(0)
+    first = {min(cores)}
+    return first, cores - first or first
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    """Threads and programs that begin meanwhile have these cores alone."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _shards(name: str, how: str, play: Play) -> Case:
     who = f"{play.subscribers} subscribers, {play.hz:g} Hz, {play.tracks} tracks{how}"
-    about = f"relay CPU per delivered object with one shard and with two, {who}"
+    about = f"CPU per delivered object of a relay of one shard and of two on one core, {who}"
     opens, reach = partial(by_shards, play), [Reach(1.1, TWO_SHARDS, ONE_SHARD)]
     return Case(name, about, "us/object", SHARD_ROUNDS, opens, 1, "shards", reach, extra=True)
 
@@ -282,8 +327,18 @@ CASES: Final = (
     ),
     _shards("shards-10x60x20", "", Play(10, 60, 20)),
     _shards("shards-50x60x20", "", Play(50, 60, 20)),
+    _shards("shards-100x60x40", "", Play(100, 60, 40)),
     _shards("shards-50x60x1", "", Play(50, 60, 1)),
     _shards("shards-stream-a-frame", ", one object a stream", Play(10, 60, 20, objects=1)),
+    Case(
+        "wake",
+        "CPU of a thread for each packet from another core that it sleeps until, with nothing to do for it",
+        "us/wake",
+        ROUNDS,
+        wakes,
+        group="wake",
+        extra=True,
+    ),
     Case(
         "subscribers",
         "relay CPU per delivered object at 12,000 objects/s in bursts of 20 tracks, by subscribers",

@@ -5,6 +5,7 @@
  * unsequenced, which comes nearest to datagrams; ENet does not encrypt. Its throttle, which drops unreliable packets
  * when the round trip varies, is off.
  */
+#define _GNU_SOURCE /* ppoll */
 #include <enet/enet.h>
 #include <poll.h>
 #include <stdint.h>
@@ -15,6 +16,10 @@
 #include <unistd.h>
 
 enum { MOST = 1000, MTU = 1200, PATIENCE = 30, READY = 1 };
+enum until { THE_TIME, AN_ARRIVAL, A_LINE };
+
+/* How often the connections are served between turns, seconds: ENet pings twice a second. */
+static const double REST = 0.1;
 
 static double now(void) {
     struct timespec at;
@@ -84,14 +89,21 @@ struct play {
     double last;
 };
 
-/* Lets both hosts work for so many seconds, at least once; until the next arrival, if `first`. Arrivals are counted. */
-static void work(struct play *play, double seconds, int first) {
+/* Lets both hosts work for so many seconds, at least once, or until there is what is waited for. Arrivals are counted.
+ * Whether there is a line of input, if that is what is waited for. */
+static int work(struct play *play, double seconds, enum until until) {
     double end = now() + seconds;
     uint64_t before = play->arrived;
-    do {
-        struct pollfd wait[2] = {{.fd = play->out->socket, .events = POLLIN}, {.fd = play->in->socket, .events = POLLIN}};
+    for (;;) {
+        struct pollfd wait[3] = {
+            {.fd = play->out->socket, .events = POLLIN},
+            {.fd = play->in->socket, .events = POLLIN},
+            {.fd = 0, .events = POLLIN},
+        };
         double left = end - now();
-        poll(wait, 2, left > 0 ? (int)(left * 1000) : 0);
+        if (left < 0) left = 0;
+        struct timespec most = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+        ppoll(wait, until == A_LINE ? 3 : 2, &most, NULL);
         ENetEvent event;
         while (enet_host_service(play->out, &event, 0) > 0)
             if (event.type == ENET_EVENT_TYPE_CONNECT) { play->connected++; open_up(event.peer); }
@@ -104,7 +116,9 @@ static void work(struct play *play, double seconds, int first) {
                 enet_packet_destroy(event.packet);
             }
         }
-    } while (now() < end && !(first && play->arrived != before));
+        if (wait[2].revents) return 1;
+        if (now() >= end || (until == AN_ARRIVAL && play->arrived != before)) return 0;
+    }
 }
 
 static void tick(struct play *play) {
@@ -135,23 +149,19 @@ static int play(char **words) {
     double began = now();
     while (play.connected <= play.subscribers) {
         if (now() - began > PATIENCE) fail("not all connected in 30 s");
-        work(&play, 0.01, 0);
+        work(&play, 0.01, THE_TIME);
     }
     for (long i = 0; i < play.subscribers; i++)
         while (each[i] < READY) {
             if (now() - began > PATIENCE) fail("not every subscriber heard the publisher in 30 s");
             tick(&play);
-            work(&play, 0.05, 0);
+            work(&play, 0.05, THE_TIME);
         }
     puts("ready");
     fflush(stdout);
     for (;;) {
         /* Between turns the connections are kept alive. */
-        struct pollfd input = {.fd = 0, .events = POLLIN};
-        if (poll(&input, 1, 0) <= 0) {
-            work(&play, 0.002, 0);
-            continue;
-        }
+        if (!work(&play, REST, A_LINE)) continue;
         char line[64];
         size_t length = 0;
         while (length + 1 < sizeof line) {
@@ -167,18 +177,18 @@ static int play(char **words) {
             if (ticks < 1) ticks = 1;
             for (long number = 1; number <= ticks; number++) {
                 tick(&play);
-                work(&play, start + (double)number / play.hz - now(), 0);
+                work(&play, start + (double)number / play.hz - now(), THE_TIME);
             }
             for (uint64_t last = 0, tries = 0; tries < 20 && last != play.arrived; tries++) {
                 last = play.arrived;
-                work(&play, 0.05, 0);
+                work(&play, 0.05, THE_TIME);
             }
             printf("%ld %llu\n", ticks * play.tracks * play.subscribers, (unsigned long long)(play.arrived - before));
         } else if (!strcmp(line, "frame\n")) {
             uint64_t before = play.arrived;
             double start = now();
             tick(&play);
-            work(&play, 1, 1);
+            work(&play, 1, AN_ARRIVAL);
             if (play.arrived == before) puts("lost");
             else printf("%.3f\n", (play.last - start) * 1e6);
         } else {

@@ -52,6 +52,7 @@ impl Play {
 pub struct Tally {
     each: Vec<AtomicU64>,
     watched: AtomicBool,
+    resting: AtomicBool,
     tell: SyncSender<Instant>,
 }
 
@@ -63,6 +64,11 @@ impl Tally {
             // A full channel: somebody has told already.
             let _ = self.tell.try_send(Instant::now());
         }
+    }
+
+    /// Between turns, when others are measured: a player that looks at its sockets by the clock looks seldom then.
+    pub fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
     }
 
     fn all(&self) -> u64 {
@@ -80,7 +86,8 @@ pub trait Publisher {
 pub fn tally(play: Play) -> (Arc<Tally>, Receiver<Instant>) {
     let (tell, told) = sync_channel(1);
     let each = (0..play.subscribers).map(|_| AtomicU64::new(0)).collect();
-    (Arc::new(Tally { each, watched: AtomicBool::new(false), tell }), told)
+    let resting = AtomicBool::new(false);
+    (Arc::new(Tally { each, watched: AtomicBool::new(false), resting, tell }), told)
 }
 
 /// Waits until all hear the publisher, then takes turns as standard input asks for them.
@@ -99,8 +106,10 @@ pub fn turns(play: Play, mut publisher: impl Publisher, tally: &Tally, told: &Re
         tick += 1;
     }
     println!("ready");
+    tally.resting.store(true, Ordering::Relaxed);
     for line in std::io::stdin().lock().lines() {
         let line = line?;
+        tally.resting.store(false, Ordering::Relaxed);
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             ["send", seconds] => {
                 let before = tally.all();
@@ -122,6 +131,7 @@ pub fn turns(play: Play, mut publisher: impl Publisher, tally: &Tally, told: &Re
             }
             _ => anyhow::bail!("{line:?}: say `send SECONDS` or `frame`"),
         }
+        tally.resting.store(true, Ordering::Relaxed);
         std::io::stdout().flush()?;
     }
     Ok(())

@@ -1,4 +1,5 @@
 //! renet over netcode: a game server's loop at its tick rate, which passes each unreliable message on to all others.
+//! While nobody sends, server and clients look at their sockets seldom, for others are measured meanwhile.
 //!
 //! netcode encrypts every packet (ChaCha20-Poly1305). Its "unsecure" mode, used here, differs in how keys are agreed on.
 
@@ -21,6 +22,10 @@ const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 const PROTOCOL: u64 = 7;
 /// Between two looks at the subscribers' sockets.
 const LOOK: Duration = Duration::from_millis(4);
+/// The same, and between two of the server's ticks, while nobody sends: within netcode's time-outs of seconds.
+const REST: Duration = Duration::from_millis(100);
+/// Without a message for so long the server rests.
+const QUIET: Duration = Duration::from_secs(1);
 
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
@@ -46,19 +51,23 @@ pub fn serve(hz: f64) -> anyhow::Result<()> {
         std::process::exit(0);
     });
     let tick = Duration::from_secs_f64(1.0 / hz);
-    let mut due = Instant::now();
+    let (mut last, mut heard) = (Instant::now(), Instant::now());
     loop {
-        server.update(tick);
-        transport.update(tick, &mut server)?;
+        let began = Instant::now();
+        let took = began - last;
+        last = began;
+        server.update(took);
+        transport.update(took, &mut server)?;
         while server.get_event().is_some() {}
         for from in server.clients_id() {
             while let Some(message) = server.receive_message(from, DefaultChannel::Unreliable) {
+                heard = began;
                 server.broadcast_message_except(from, DefaultChannel::Unreliable, message);
             }
         }
         transport.send_packets(&mut server);
-        due += tick;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let each = if began - heard < QUIET { tick } else { REST };
+        thread::sleep(each.saturating_sub(began.elapsed()));
     }
 }
 
@@ -131,7 +140,7 @@ pub fn play(port: u16, play: Play) -> anyhow::Result<()> {
                 counted.add(number);
             }
         }
-        thread::sleep(LOOK);
+        thread::sleep(if counted.is_resting() { REST } else { LOOK });
     });
     turns(play, Sender(publisher, vec![0; play.size].into(), play.tracks), &tally, &told)
 }

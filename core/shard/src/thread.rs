@@ -136,7 +136,7 @@ impl Core {
                 },
             };
             let sleep = self.sleep_for(&pass);
-            cpu.publish(&self.shared.counters, now, sleep);
+            cpu.publish(&self.shared.counters, now);
             if sleep != Some(Duration::ZERO) {
                 match self.guard(|core| core.sleep(&pass, sleep)) {
                     Ok(readable) => packets = readable,

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cc_engine::{
     Command, Engine, EngineStats, Event, LinkId, Packet, Reason, SessionId, SubscriptionId, Time, Transmit,
@@ -573,18 +572,17 @@ impl Departures {
 /// When the CPU time of the driving thread was last published.
 #[derive(Debug, Default)]
 pub(crate) struct CpuMeter {
-    read_at: Time,
+    read_at: Option<Time>,
 }
 
-/// How old a published reading may grow under load, microseconds: a reading is a system call.
+/// How long a published reading stands, microseconds: a reading is a system call, and passes come in groups.
 const CPU_READ_EVERY: Time = 2_000;
 
 impl CpuMeter {
-    /// Publishes a reading if the last one is old, or if the thread is about to sleep for longer than that.
-    pub(crate) fn publish(&mut self, counters: &Counters, now: Time, sleep: Option<Duration>) {
-        let long = sleep.is_none_or(|sleep| sleep.as_micros() as Time >= CPU_READ_EVERY);
-        if long || now.saturating_sub(self.read_at) >= CPU_READ_EVERY {
-            self.read_at = now;
+    /// Publishes a reading if the last one is old.
+    pub(crate) fn publish(&mut self, counters: &Counters, now: Time) {
+        if self.read_at.is_none_or(|at| now.saturating_sub(at) >= CPU_READ_EVERY) {
+            self.read_at = Some(now);
             counters.cpu_us.store(cc_udp::thread_cpu_time().as_micros() as u64, Ordering::Relaxed);
         }
     }

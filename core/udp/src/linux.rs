@@ -6,13 +6,14 @@
 //! message possibly several datagrams joined by the kernel (UDP_GRO).
 
 use std::io::{self, ErrorKind};
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::addr::{size, RawAddr};
-use crate::buffer::{MESSAGES, MESSAGE_BYTES};
+use crate::buffer::MESSAGES;
 use crate::cmsg::{Control, Incoming, Outgoing, RECV_BYTES, SEND_BYTES};
 use crate::fallback::{SendFault, PENDING_ERRORS};
 use crate::types::{bump, for_family, plain, Capabilities, Counters, Received, Transmit};
@@ -179,10 +180,11 @@ impl Socket {
     /// One `sendmmsg` of at most [`BATCH`] transmits; an error is about the
     /// first of them.
     fn send_messages(&self, batch: &[Transmit<'_>]) -> io::Result<usize> {
-        let mut names = [RawAddr::empty(); BATCH];
-        let mut controls = [Control::<SEND_BYTES>::empty(); BATCH];
-        let mut vectors = [EMPTY_VECTOR; BATCH];
-        let mut headers = [empty_header(); BATCH];
+        // What a call does not need is not written: for one message it would be a hundred times as much as what is.
+        let mut names = [const { MaybeUninit::<RawAddr>::uninit() }; BATCH];
+        let mut controls = [const { MaybeUninit::<Control<SEND_BYTES>>::uninit() }; BATCH];
+        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
         let mut count = 0;
         for transmit in batch.iter().take(BATCH) {
             let Some(to) = for_family(transmit.to, self.is_v6) else {
@@ -192,17 +194,17 @@ impl Socket {
             let segment = (transmit.datagrams() > 1).then_some(transmit.step() as u16);
             let out = Outgoing { ecn: transmit.ecn, local: transmit.local, segment };
             let to_v4 = plain(to).is_ipv4();
-            names[count] = name;
-            let used = controls[count].write(&out, to_v4);
-            vectors[count] =
+            let control = controls[count].write(Control::empty());
+            let used = control.write(&out, to_v4);
+            let vector =
                 libc::iovec { iov_base: transmit.payload.as_ptr().cast_mut().cast(), iov_len: transmit.payload.len() };
-            let header = &mut headers[count].msg_hdr;
-            header.msg_name = (&raw mut names[count]).cast();
+            let header = &mut headers[count].write(empty_header()).msg_hdr;
+            header.msg_name = ptr::from_mut(names[count].write(name)).cast();
             header.msg_namelen = name_len;
-            header.msg_iov = &raw mut vectors[count];
+            header.msg_iov = vectors[count].write(vector);
             header.msg_iovlen = 1 as _;
             if used > 0 {
-                header.msg_control = controls[count].0.as_mut_ptr().cast();
+                header.msg_control = control.0.as_mut_ptr().cast();
                 header.msg_controllen = used as _;
             }
             count += 1;
@@ -211,13 +213,14 @@ impl Socket {
             return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
         }
         loop {
-            // SAFETY: the first `count` headers point to names, vectors and
-            // controls that outlive the call and are not moved, and to
-            // payloads that `batch` borrows; the kernel only reads those.
+            // SAFETY: the first `count` headers are written, and point to
+            // names, vectors and controls that are, too, outlive the call and
+            // are not moved, and to payloads that `batch` borrows; the kernel
+            // only reads those.
             let n = unsafe {
                 libc::sendmmsg(
                     self.udp.as_raw_fd(),
-                    headers.as_mut_ptr(),
+                    headers.as_mut_ptr().cast(),
                     count as libc::c_uint,
                     libc::MSG_DONTWAIT as _,
                 )
@@ -235,18 +238,16 @@ impl Socket {
     }
 
     pub fn recv(&self, buffer: &mut RecvBuffer, mut each: impl FnMut(Received<'_>)) -> io::Result<usize> {
-        let mut names = [RawAddr::empty(); MESSAGES];
-        let mut controls = [Control::<RECV_BYTES>::empty(); MESSAGES];
         let mut vectors = [EMPTY_VECTOR; MESSAGES];
         let mut headers = [empty_header(); MESSAGES];
-        for (i, room) in buffer.slots().enumerate() {
-            vectors[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: MESSAGE_BYTES };
+        for (i, (room, beside)) in buffer.slots().enumerate() {
+            vectors[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
             let header = &mut headers[i].msg_hdr;
-            header.msg_name = (&raw mut names[i]).cast();
+            header.msg_name = (&raw mut beside.name).cast();
             header.msg_namelen = size::<RawAddr>();
             header.msg_iov = &raw mut vectors[i];
             header.msg_iovlen = 1 as _;
-            header.msg_control = controls[i].0.as_mut_ptr().cast();
+            header.msg_control = beside.control.0.as_mut_ptr().cast();
             header.msg_controllen = RECV_BYTES as _;
         }
         let messages = self.recv_messages(&mut headers)?;
@@ -255,14 +256,15 @@ impl Socket {
         let mut datagrams = 0;
         for (i, message) in headers.iter().enumerate().take(messages) {
             let header = &message.msg_hdr;
-            let from = names[i].read(header.msg_namelen);
+            let from = buffer.beside(i).name.read(header.msg_namelen);
             let cut = header.msg_flags & libc::MSG_TRUNC != 0;
             let (Some(from), false) = (from, cut) else {
                 bump(&self.counters.malformed);
                 continue;
             };
-            // SAFETY: `msg_control` still points to `controls[i]`, of which the
-            // kernel has filled `msg_controllen` bytes.
+            // SAFETY: `msg_control` still points to the buffer's control of
+            // message `i`, of which the kernel has filled `msg_controllen`
+            // bytes.
             let beside = unsafe { Incoming::read(header) };
             let payload = buffer.filled(i, message.msg_len as usize);
             let step = match beside.segment {
@@ -292,7 +294,7 @@ impl Socket {
                     headers.as_mut_ptr(),
                     MESSAGES as libc::c_uint,
                     libc::MSG_DONTWAIT as _,
-                    std::ptr::null_mut(),
+                    ptr::null_mut(),
                 )
             };
             if let Ok(n) = usize::try_from(n) {
@@ -307,7 +309,7 @@ impl Socket {
     }
 }
 
-const EMPTY_VECTOR: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+const EMPTY_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
 
 fn empty_header() -> libc::mmsghdr {
     // SAFETY: all zeros is a valid header: null pointers with length 0.

@@ -19,6 +19,7 @@ pub struct NodeStats {
     /// Receive calls on the socket, those that found nothing too.
     pub receives: u64,
     /// CPU time, user and system, of the driving thread; of the calls to `drive` where the caller drives. Microseconds.
+    /// A thread looks at most every 2 ms, so what it did within 2 ms of its last look before a sleep is told after it.
     pub cpu_us: u64,
     /// Datagrams that the system refused to send.
     pub send_errors: u64,
