@@ -88,6 +88,7 @@ async def outcome(*arguments: str, cwd: Path = ROOT) -> tuple[int, str, str]:
         (["--bots", "1", "--exec", "true"], "leave --game and --bots out"),
         (["--exec"], "name the program"),
         (["--wat"], "unrecognized arguments: --wat"),
+        (["--mesh", "moqt://x"], "--mesh: relays do not find each other"),
         (["--game", "no.such:Game"], "there is no module no"),
         (["--game", "json:loads"], "no subclass of transport.host.Game"),
         (["--game", "json:Nothing"], "has no Nothing"),

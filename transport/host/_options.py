@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--room", default="main", type=_room, help="the room that is open from the start (main)")
     add("--bots", type=_count, default=0, metavar="N", help="players of the game's own, over real UDP")
     add("--shards", type=shards, default=1, metavar="N", help="I/O threads (1; auto: one a core)")
+    add("--mesh", metavar="URL", help=argparse.SUPPRESS)
     add("--cert", type=Path, metavar="F", help="certificate chain, PEM")
     add("--key", type=Path, metavar="F", help="its private key, PEM")
     add("--jwks", metavar="F|URL", help="keys that tokens are checked with")
@@ -148,6 +149,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _conflict(options: Options, given: argparse.Namespace) -> str:
+    if given.mesh is not None:
+        return (
+            "--mesh: relays do not find each other: name those to join with --upstream URL, "
+            "an option of python -m relay"
+        )
     if (options.cert is None) != (options.key is None):
         return "--cert and --key belong together: pass both files"
     if given.exec is not None and not options.command:
