@@ -8,7 +8,7 @@ Verdicts are kept by the token's hash while the token lasts. docs/auth.md has th
 from __future__ import annotations
 
 import asyncio
-import base64
+import binascii
 import functools
 import hashlib
 import json
@@ -37,6 +37,8 @@ HEADERS = 256
 LEEWAY = 10.0
 """How far an issuer's clock may be off, seconds."""
 PEER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_BASE64 = bytes.maketrans(b"-_+/", b"+/!!")
+"""From base64url; the two characters that it has in place of others become what is no base64."""
 _SIGNATURES = jwt.algorithms.get_default_algorithms()
 """PyJWT's, by name. Its `decode` reads each token's header again, and each character of it apart."""
 
@@ -147,8 +149,9 @@ class Verifier:
 
     def __call__(self, token: bytes, path: str, suggested_peer: str) -> Verdict | Awaitable[Verdict]:
         """As `judge`, but a fetch of keys runs in a thread while the caller awaits."""
-        missing = self._is_key_missing(token)
         fetching = self._refreshing is not None and not self._refreshing.done()
+        # Asked only where the answer could have the source read: most keys have none.
+        missing = (fetching or self.keys.due(True)) and self._is_key_missing(token)
         # However many sessions ask, one fetch is under way; who has a key that is known does not wait for it.
         if self.keys.due(missing) and not fetching:
             self._refreshing = asyncio.create_task(asyncio.to_thread(self.keys.refresh))
@@ -285,8 +288,10 @@ def _decoded(segment: bytes) -> bytes:
     """A part of a token, base64url. `ValueError` for anything but the one text that its bytes have."""
     bare = segment.rstrip(b"=")
     padding = len(segment) - len(bare)
-    decoded = base64.urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != bare:
+    standard = bare.translate(_BASE64) + b"=" * (-len(bare) % 4)
+    decoded = binascii.a2b_base64(standard)
+    # What is no base64 is passed over, and so are bits that are left over; then it is not the same again.
+    if binascii.b2a_base64(decoded, newline=False) != standard:
         raise ValueError("no base64url")
     # Some issuers pad.
     if padding and (padding > 2 or len(segment) % 4):
@@ -305,12 +310,12 @@ def _stamp(claims: Mapping[str, Any], suggested_peer: str, left: float) -> Stamp
         text = "the token's 'peer' claim is not 1 to 64 of A-Z a-z 0-9 _ . -"
         raise AuthError(Reason.MALFORMED_TOKEN, text)
     own = claims.get("cc", {})
-    if not isinstance(own, Mapping):
+    if not isinstance(own, dict):
         raise AuthError(Reason.MALFORMED_TOKEN, "the token's 'cc' claim is not a map")
     return Stamp(
         peer_id=peer,
-        publish=tuple(grant.replace("{peer}", peer) for grant in _lines(own, "publish")),
-        subscribe=tuple(grant.replace("{peer}", peer) for grant in _lines(own, "subscribe")),
+        publish=tuple([grant.replace("{peer}", peer) for grant in _lines(own, "publish")]),
+        subscribe=tuple([grant.replace("{peer}", peer) for grant in _lines(own, "subscribe")]),
         capabilities=_lines(own, "capabilities"),
         tenant=_text(claims, "tenant"),
         subject=_text(claims, "sub"),

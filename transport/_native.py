@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -238,13 +239,13 @@ def node_poll(node: int) -> list[RawEvent]:
     """cc_node_poll, until there is nothing more or 16 full rounds were taken."""
     fast = library().fast
     found: list[RawEvent] = []
-    events, count, count_at = _poll_buffer()
+    events, view, count, count_at = _poll_buffer()
     for _ in range(16):
         status = fast.cc_node_poll(node, events, _EVENTS_A_POLL, count_at)
         if status:
             _check(status, "poll node")
         taken = count.value
-        found += [_event(events[index]) for index in range(taken)]
+        found += [_event(fields) for fields in _EVENT.iter_unpack(view[: taken * _EVENT.size])]
         if taken < _EVENTS_A_POLL:
             break
     return found
@@ -300,8 +301,9 @@ def link_stats(link_or_session: int) -> Any:
 def session_accept(session: int, fields: Fields) -> None:
     """cc_session_accept."""
     keep: list[object] = []
-    stamp = _fill(abi.CcStamp, fields, keep)
-    _check(library().fast.cc_session_accept(session, ctypes.byref(stamp)), f"accept session {session:#x}")
+    status = library().fast.cc_session_accept(session, ctypes.byref(_fill(abi.CcStamp, fields, keep)))
+    if status:
+        _check(status, f"accept session {session:#x}")
 
 
 def session_refuse(session: int, reason: int, text: str) -> None:
@@ -450,6 +452,9 @@ class Drainer:
 
 # --- helpers ---
 
+_FORMATS: Final = {ctypes.c_uint32: "I", ctypes.c_uint64: "Q", abi.CcStr: "PII"}
+_EVENT: Final = struct.Struct("@" + "".join([_FORMATS[kind] for _, kind in abi.CcEvent._fields_]))
+"""CcEvent in one read: ctypes makes an object for each field and one more for each text."""
 _FRAME_BYTES: Final = ctypes.sizeof(abi.CcFrame)
 _READ_ONLY: Final = 0x100
 _from_memory = ctypes.pythonapi.PyMemoryView_FromMemory
@@ -468,12 +473,13 @@ def sender() -> Sender:
 
 
 def _poll_buffer() -> Any:
-    """This thread's room for events, for their count, and where that is."""
+    """This thread's room for events, its bytes, room for their count, and where that is."""
     try:
         return _local.events
     except AttributeError:
         count = ctypes.c_uint32()
-        _local.events = (abi.CcEvent * _EVENTS_A_POLL)(), count, ctypes.byref(count)
+        events = (abi.CcEvent * _EVENTS_A_POLL)()
+        _local.events = events, memoryview(events).cast("B"), count, ctypes.byref(count)
         return _local.events
 
 
@@ -485,10 +491,21 @@ def _view(address: int | None, length: int) -> memoryview:
     return view
 
 
-def _event(raw: abi.CcEvent) -> RawEvent:
-    texts = [_bytes(text).decode("utf-8", "replace") for text in (raw.text2, raw.text3, raw.text4)]
-    numbers = (raw.kind, raw.reason, raw.handle, raw.a, raw.b, raw.c, raw.code)
-    return RawEvent(*numbers, _bytes(raw.text), *texts)
+def _event(fields: tuple[int, ...]) -> RawEvent:
+    kind, reason, handle, a, b, c, code, at, size, _, at2, size2, _, at3, size3, _, at4, size4, _ = fields
+    return RawEvent(
+        kind,
+        reason,
+        handle,
+        a,
+        b,
+        c,
+        code,
+        ctypes.string_at(at, size) if size else b"",
+        ctypes.string_at(at2, size2).decode("utf-8", "replace") if size2 else "",
+        ctypes.string_at(at3, size3).decode("utf-8", "replace") if size3 else "",
+        ctypes.string_at(at4, size4).decode("utf-8", "replace") if size4 else "",
+    )
 
 
 def _bytes(text: abi.CcStr) -> bytes:
@@ -515,16 +532,15 @@ def _fill(kind: type[Any], fields: Fields, keep: list[object]) -> Any:
     for name, value in fields.items():
         if isinstance(value, int):
             setattr(struct, name, value)
-        else:
+        elif value:
             texts.append((name, value.encode() if isinstance(value, str) else value))
     owner = ctypes.create_string_buffer(b"".join([data for _, data in texts]))
     keep.append(owner)
     at = ctypes.addressof(owner)
     for name, data in texts:
-        if data:
-            text = getattr(struct, name)
-            text.ptr, text.len = at, len(data)
-            at += len(data)
+        text = getattr(struct, name)
+        text.ptr, text.len = at, len(data)
+        at += len(data)
     return struct
 
 

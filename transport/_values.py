@@ -217,9 +217,13 @@ class Stamp:
     def __post_init__(self) -> None:
         for what in ("publish", "subscribe", "capabilities"):
             lines = getattr(self, what)
-            if isinstance(lines, str) or any(not isinstance(line, str) or "\n" in line for line in lines):
+            wrong = isinstance(lines, str)
+            for line in lines:
+                wrong = wrong or not isinstance(line, str) or "\n" in line
+            if wrong:
                 raise BadArgument(f"Stamp.{what} is {lines!r}: pass a tuple of one-line strings")
-            object.__setattr__(self, what, tuple(lines))
+            if type(lines) is not tuple:
+                object.__setattr__(self, what, tuple(lines))
         if self.expires is not None and not 0 < self.expires < 1e12:
             raise BadArgument(f"Stamp.expires is {self.expires}: pass seconds from now above 0, or none")
 
