@@ -133,7 +133,8 @@ def _guarded(stack: ExitStack) -> tuple[Peer, Callable[[], str]]:
     """`python -m relay`, which checks every session's token, and what makes tokens, each another one."""
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench")))
     ports = (word for name in ("port", "control-port", "admin-port") for word in (f"--{name}", "0"))
-    command = module("relay", *ports, "--log", "json")
+    # One shard, as the relay without tokens has.
+    command = module("relay", *ports, "--shards", "1", "--log", "json")
     running = stack.enter_context(
         program(command, "the relay with tokens", {"CLUTCHCALL_STATE": str(folder)})
     )

@@ -14,6 +14,7 @@ use cc_wire::{Namespace, Params, Profile, TrackName};
 use quinn_proto::ConnectionHandle;
 
 use crate::api::{LinkId, Place, Reason, SessionId, Stamp, Time, TrackId};
+use crate::beyond::Beyond;
 use crate::carrier::Carrier;
 use crate::congestion::Readings;
 use crate::door::Knock;
@@ -148,6 +149,7 @@ pub(crate) struct Conn {
     /// After how many [batches](Readings::batches) of acknowledgements how much was handed over, packets' headers
     /// included.
     pub(crate) handed: (u64, u64),
+    pub(crate) beyond: Beyond,
     /// What quinn's datagram buffer holds when it is empty.
     pub(crate) datagram_space: usize,
     pub(crate) objects_in: u64,

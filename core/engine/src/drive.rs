@@ -65,8 +65,8 @@ impl Engine {
                     if !quic.is_closed() {
                         // A window full of what an outage swallowed lets out nothing that would tell of it.
                         if now.saturating_sub(conn.heard) >= OUTAGE && conn.readings.in_flight() > 0 {
-                            conn.readings.grant(4 * u64::from(quic.current_mtu()));
                             quic.ping();
+                            conn.exceed_window(4);
                         }
                         conn.heard = now;
                     }
@@ -218,6 +218,7 @@ impl Engine {
             wants_service: false,
             wants_send: false,
             handed: (0, 0),
+            beyond: Default::default(),
             datagram_space,
             objects_in: 0,
             drops: [0; 8],
@@ -355,7 +356,7 @@ impl Engine {
             }
             _ => None,
         };
-        let next = [quic, session, queue, stage].into_iter().flatten().min();
+        let next = [quic, session, queue, stage, conn.beyond.due()].into_iter().flatten().min();
         if next != conn.timer {
             conn.timer = next;
             // QUIC numbers its connections from 0.

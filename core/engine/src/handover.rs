@@ -7,6 +7,7 @@
 //!   millisecond's worth at a time, and nothing while the last hand-over is still unsent.
 //! - Streams: the send window of quinn is set so that unsent and unacknowledged stream bytes together stay within the
 //!   congestion window.
+//! - While nothing comes back, a small packet now and then beyond the window ([`beyond`]).
 //! - quinn's own controllers get one packet more: a connection whose buffer is empty at each transmit counts as limited
 //!   by its application, and their window would never grow. Ours does without, and must: while quinn has data that its
 //!   window does not take, it holds back acknowledgements, too, and two ends whose windows are full of what an outage
@@ -17,6 +18,7 @@ use cc_fanout::queue::{DropReason, Out, Part, SubgroupKey, TrackKey};
 use cc_session::{Dir, StreamId, Transport};
 
 use crate::api::Time;
+use crate::beyond;
 use crate::conn::{Conn, Sending, Stage};
 use crate::crossing::PARCEL_BYTES;
 
@@ -47,6 +49,7 @@ impl Conn {
     /// Moves the most important of what waits into quinn, as the module says. To be followed by `poll_transmit`
     /// until it gives nothing, and repeated while it says [`Handed::Some`].
     pub(crate) fn hand_over(&mut self, now: Time) -> Handed {
+        self.beyond.rest();
         let Some(quic) = self.carrier.quic() else { return self.cross_over(now) };
         if self.stage != Stage::Up || quic.is_closed() {
             return Handed::Nothing;
@@ -61,8 +64,12 @@ impl Conn {
         let batch = self.readings.batches();
         // A path whose packets become shorter makes quinn drop what it holds: it learns that by an acknowledgement, which
         // counts here, too.
-        if self.handed.0 != batch {
+        let acknowledged = self.handed.0 != batch;
+        if acknowledged {
             self.handed = (batch, 0);
+        }
+        if acknowledged || self.readings.settled() + self.handed.1 == 0 {
+            self.beyond.is_heard(now);
         }
         let free = match self.readings.needs_more() {
             true => self.readings.room() + mtu,
@@ -71,9 +78,11 @@ impl Conn {
             false => self.readings.window().saturating_sub(self.readings.settled() + self.handed.1 + mtu),
         };
         // Crumbs of a stream would each be a packet.
-        if free < mtu / 4 {
-            return Handed::Nothing;
-        }
+        let free = match free < mtu / 4 {
+            true if self.queue.is_empty() || !self.go_beyond(now) => return Handed::Nothing,
+            true => beyond::BYTES,
+            false => free,
+        };
         // What is handed over can't be overtaken any more: a millisecond's worth of it at most.
         let burst = match self.readings.send_rate() {
             0 => BURST * mtu,

@@ -17,6 +17,7 @@
 mod admission;
 mod api;
 mod asking;
+mod beyond;
 mod budget;
 mod carrier;
 mod close;

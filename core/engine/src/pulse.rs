@@ -47,13 +47,11 @@ impl Engine {
     pub(crate) fn pulse_due(&mut self, id: LinkId, now: Time) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some((at, conn)) = link.conn.and_then(|at| Some((at, self.conns.get_mut(at)?))) else { return };
-        let in_flight = conn.readings.in_flight();
-        if !link.pulse.look(conn.heard, in_flight > 0, now) {
+        if !link.pulse.look(conn.heard, conn.readings.in_flight() > 0, now) {
             return;
         }
+        conn.exceed_window(2);
         let Some(quic) = conn.carrier.quic() else { return };
-        let packet = u64::from(quic.current_mtu());
-        conn.readings.grant(in_flight.saturating_sub(conn.readings.window()) + 2 * packet);
         quic.ping();
         self.ready.want_service(at, conn);
     }

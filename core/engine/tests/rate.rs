@@ -113,6 +113,43 @@ fn important_frames_pass_an_overload() {
     assert_eq!(stats.frames, stats.sent_frames + stats.queued_frames + stats.drops.iter().sum::<u64>());
 }
 
+/// A burst of losses takes all of the window, and with it whatever would tell of that. Once it is over the next frame
+/// that matters is there as soon as the path brings it, whatever else waits, and QUIC's probes with it.
+#[test]
+fn a_window_that_was_lost_holds_back_nothing_that_matters() {
+    let path = Path { delay: 20_000, rate: 250_000, buffer: 64 << 10, ..Path::default() };
+    let mut world = world(path, Congestion::Realtime);
+    let mut high = track("games/r/up", "high", TrackKind::FrameDatagram, "");
+    high.priority = 0;
+    let mut low = track("games/r/up", "low", TrackKind::FrameDatagram, "");
+    low.priority = 200;
+    low.ttl = Some(200_000);
+    world.publish(1, 10, Place::Link(1), high);
+    world.publish(1, 11, Place::Link(1), low);
+    let mut waits = Vec::new();
+    for cut in 0..20 {
+        let tick = |world: &mut World| {
+            world.send(1, 10, vec![1; 100]);
+            // 7 x 1000 bytes x 60 Hz: 1.7 times the rate.
+            (0..7).for_each(|_| world.send(1, 11, vec![2; 1000]));
+            world.run(SECOND / 60);
+        };
+        (0..90).for_each(|_| tick(&mut world));
+        // Longer than a round trip: nothing of the window is acknowledged.
+        world.nodes[1].path.loss = 1000;
+        (0..12).for_each(|_| tick(&mut world));
+        world.nodes[1].path.loss = 0;
+        world.nodes[0].frames.clear();
+        let over = world.now;
+        (0..30).for_each(|_| tick(&mut world));
+        let first = world.nodes[0].frames.iter().find(|(_, frame)| frame.payload.len() == 100);
+        waits.push(first.unwrap_or_else(|| panic!("nothing half a second after cut {cut}")).0 - over);
+    }
+    // The way there, and to the next packet beyond the window.
+    let longest = waits.iter().max().unwrap();
+    assert!(*longest <= 20_000 + 20_000 + 5_000, "{waits:?}");
+}
+
 /// A reliable track loses nothing at 5% loss, and keeps its order.
 #[test]
 fn text_is_whole_and_in_order_over_a_lossy_path() {

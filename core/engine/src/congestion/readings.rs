@@ -45,8 +45,8 @@ impl Readings {
         self.settled.load(Relaxed)
     }
 
-    /// Lets so many bytes out beyond the window until something is acknowledged: a peer was heard again after a
-    /// silence, and a window full of what was lost meanwhile would wait for a probe that has long been put off.
+    /// Lets so many bytes out beyond the window until something is acknowledged: a window full of what was lost would
+    /// wait for a probe that has long been put off.
     pub fn grant(&self, bytes: u64) {
         self.granted.store(bytes, Relaxed);
     }

@@ -21,8 +21,8 @@
 //! the bytes in flight, not by quinn's application-limited flag, which is set
 //! whenever its own buffer happens to be empty.
 //!
-//! quinn is told of more than the window when a peer is heard again after a
-//! silence ([`Readings::grant`]).
+//! quinn is told of more than the window while it is full of what was lost
+//! ([`Readings::grant`]).
 //!
 //! The price of short queues: beside a loss-based flow that keeps the
 //! bottleneck's buffer full it yields, down to `yield_rate`, which a queue alone
