@@ -4,10 +4,13 @@
 //! stateless resets, connection ids, retry tokens and session tickets are derived from one 32-byte state key, so that
 //! clients of a killed process learn at once that it forgot them, and resume with the next one.
 
+mod accepted;
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+pub(crate) use accepted::Accepting;
+use quinn_proto::crypto::rustls::QuicClientConfig;
 use ring::{aead, digest, hkdf, hmac};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::WebPkiServerVerifier;
@@ -157,7 +160,7 @@ pub(crate) fn server(
     alpns: Vec<Vec<u8>>,
     keys: &StateKeys,
     clock: Arc<EngineClock>,
-) -> Result<QuicServerConfig, ConfigError> {
+) -> Result<Accepting, ConfigError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&relay.certificate_pem)
         .collect::<Result<_, _>>()
         .map_err(|e| ConfigError::Certificate(format!("not PEM: {e}")))?;
@@ -177,7 +180,7 @@ pub(crate) fn server(
     config.send_tls13_tickets = 1;
     // 0-RTT is off: an early packet could be a replay.
     config.max_early_data_size = 0;
-    QuicServerConfig::try_from(config).map_err(|e| ConfigError::Value(e.to_string()))
+    Accepting::new(config)
 }
 
 /// A client's side; the value keeps the resumption tickets of one link.

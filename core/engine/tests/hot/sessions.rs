@@ -79,7 +79,7 @@ fn idle_sessions(sessions: usize) -> f64 {
 }
 
 /// The budgets, in bytes, TLS and QUIC included.
-const SESSION: f64 = 24.0 * 1024.0;
+const SESSION: f64 = 20.0 * 1024.0;
 const TRACK: f64 = 5.0 * 1024.0;
 const SUBSCRIPTION: f64 = 3.0 * 1024.0;
 
