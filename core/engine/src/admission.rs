@@ -113,7 +113,7 @@ impl Engine {
             Stage::Parked { .. } => self.admit(session, at, stamp, now),
             Stage::Up => {
                 let Some((request, request_id, params)) = conn.refreshing.take().map(|waiting| *waiting) else {
-                    conn.stamp = Some(stamp);
+                    conn.set_stamp(Some(stamp));
                     self.stamp_changed(at, now);
                     return self.touch(at);
                 };
@@ -121,7 +121,7 @@ impl Engine {
                     old.subject == stamp.subject && old.tenant == stamp.tenant && old.peer_id == stamp.peer_id
                 });
                 if same {
-                    conn.stamp = Some(stamp);
+                    conn.set_stamp(Some(stamp));
                     self.updated(at, request, request_id, &params, now);
                     self.stamp_changed(at, now);
                     self.touch(at);
@@ -158,7 +158,7 @@ impl Engine {
         let grease = u64::from_le_bytes(self.random());
         let Some(conn) = self.conns.get_mut(at) else { return };
         let tenant = stamp.tenant.clone();
-        conn.stamp = Some(stamp);
+        conn.set_stamp(Some(stamp));
         conn.stage = Stage::Up;
         self.parked -= 1;
         if let Some(quic) = conn.carrier.quic() {
@@ -211,7 +211,7 @@ impl Engine {
         now: Time,
     ) {
         self.sessions.remove(&session);
-        let Some(stamp) = self.conns.get_mut(at).and_then(|conn| conn.stamp.take()) else { return };
+        let Some(stamp) = self.conns.get_mut(at).and_then(|conn| conn.set_stamp(None)) else { return };
         if self.peers.get(&stamp.peer_id) == Some(&session) {
             self.peers.remove(&stamp.peer_id);
         }
@@ -231,7 +231,7 @@ impl Engine {
     pub(crate) fn admission_timeout(&mut self, at: ConnIndex, now: Time) -> bool {
         let Some(conn) = self.conns.get(at) else { return false };
         match conn.stage {
-            Stage::Handshake if conn.knock.as_ref().and_then(Knock::deadline).is_some_and(|until| until <= now) => {
+            Stage::Handshake if conn.knock.as_deref().and_then(Knock::deadline).is_some_and(|until| until <= now) => {
                 self.stats.sessions_refused += 1;
                 self.close_conn(at, Reason::Timeout, "the handshake took too long", now);
                 true
@@ -241,7 +241,7 @@ impl Engine {
                 self.close_conn(at, Reason::ExcessiveLoad, "nobody decided on the token in time", now);
                 true
             }
-            Stage::Up if conn.stamp.as_ref().and_then(|s| s.expires).is_some_and(|end| end <= now) => {
+            Stage::Up if conn.expires.is_some_and(|end| end <= now) => {
                 self.close_conn(at, Reason::ExpiredToken, "the token has expired", now);
                 true
             }

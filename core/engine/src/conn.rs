@@ -124,7 +124,9 @@ pub(crate) struct Conn {
     pub(crate) remote: SocketAddr,
     /// When the last datagram of it came.
     pub(crate) heard: Time,
-    pub(crate) stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Box<Stamp>>,
+    /// When the stamp ends, which is asked whenever its timer is set.
+    pub(crate) expires: Option<Time>,
     pub(crate) suggested_peer: String,
     pub(crate) roles: BTreeMap<RequestKey, Role>,
     /// Tracks of this connection's queue.
@@ -153,14 +155,14 @@ pub(crate) struct Conn {
     /// What quinn's datagram buffer holds when it is empty.
     pub(crate) datagram_space: usize,
     pub(crate) objects_in: u64,
-    /// Drops that no queue counted.
-    pub(crate) drops: [u64; 8],
+    /// Drops that no queue counted, once there are some.
+    pub(crate) drops: Option<Box<[u64; 8]>>,
     /// Streams that the peer may open now, by direction (bi, uni).
     pub(crate) permitted: [usize; 2],
     /// Bytes that its session holds in parts, as last counted.
     pub(crate) assembling: usize,
     /// Its place at the relay's door; none for one that was dialled.
-    pub(crate) knock: Option<Knock>,
+    pub(crate) knock: Option<Box<Knock>>,
 }
 
 /// A track of a connection's queue.
@@ -188,6 +190,12 @@ pub(crate) struct Sending {
 }
 
 impl Conn {
+    /// The stamp that it had, in place of which it has this one.
+    pub(crate) fn set_stamp(&mut self, stamp: Option<Stamp>) -> Option<Box<Stamp>> {
+        self.expires = stamp.as_ref().and_then(|stamp| stamp.expires);
+        std::mem::replace(&mut self.stamp, stamp.map(Box::new))
+    }
+
     /// The domain that it acts on.
     pub(crate) fn place(&self) -> Place {
         match self.side {

@@ -104,7 +104,7 @@ impl Engine {
                 self.sessions.insert(session, handle.0);
                 self.add_conn(handle.0, Carrier::Quic(quic), Side::Session(session), readings, remote, now);
                 if let Some(conn) = self.conns.get_mut(handle.0) {
-                    conn.knock = Some(knock);
+                    conn.knock = Some(Box::new(knock));
                 }
             }
             Err(error) => {
@@ -203,6 +203,7 @@ impl Engine {
             remote,
             heard: now,
             stamp: None,
+            expires: None,
             suggested_peer: String::new(),
             roles: Default::default(),
             sinks: Default::default(),
@@ -221,7 +222,7 @@ impl Engine {
             beyond: Default::default(),
             datagram_space,
             objects_in: 0,
-            drops: [0; 8],
+            drops: None,
             knock: None,
             assembling: 0,
             permitted: [limits.streams_initial.min(limits.streams_max); 2],
@@ -348,12 +349,9 @@ impl Engine {
         let session = conn.session.as_ref().and_then(Session::poll_timeout);
         let queue = conn.queue.next_timeout();
         let stage = match conn.stage {
-            Stage::Handshake => conn.knock.as_ref().and_then(crate::door::Knock::deadline),
+            Stage::Handshake => conn.knock.as_deref().and_then(crate::door::Knock::deadline),
             Stage::Parked { until } => Some(until),
-            Stage::Up => {
-                let own = conn.stamp.as_ref().and_then(|stamp| stamp.expires);
-                own.into_iter().chain(conn.tokens.next_timeout()).min()
-            }
+            Stage::Up => conn.expires.into_iter().chain(conn.tokens.next_timeout()).min(),
             _ => None,
         };
         let next = [quic, session, queue, stage, conn.beyond.due()].into_iter().flatten().min();

@@ -156,7 +156,7 @@ impl Conn {
                 let len = bytes.len();
                 // Refused if the path's datagrams shrank since they were measured.
                 if self.carrier.send_datagram(bytes).is_err() {
-                    self.drops[DropReason::TooLarge as usize] += 1;
+                    self.drops.get_or_insert_default()[DropReason::TooLarge as usize] += 1;
                 }
                 len + OVERHEAD
             }

@@ -91,7 +91,7 @@ impl Engine {
         if matches!(role, Some(Role::TrackWatch { skipped, .. }) if skipped.contains(&id)) {
             return;
         }
-        if let Some(stamp) = watch.map_or(conn.stamp.as_ref(), |watch| conn.stamp_for(watch)) {
+        if let Some(stamp) = watch.map_or(conn.stamp.as_deref(), |watch| conn.stamp_for(watch)) {
             if !stamp.subscribe.allows_track(&track.name) {
                 return;
             }

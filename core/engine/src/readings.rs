@@ -28,7 +28,7 @@ pub(crate) fn add_drops(sum: &mut Drops, conn: &mut Conn) {
         let crossing = matches!(conn.side, Side::Sibling { .. });
         let reason =
             if crossing && index == DropReason::NoRoom as usize { DropReason::RingFull as usize } else { index };
-        sum[reason] += count + conn.drops[index];
+        sum[reason] += count + conn.drops.as_ref().map_or(0, |own| own[index]);
     }
 }
 
@@ -145,7 +145,7 @@ impl Conn {
         let totals = self.queue.totals();
         let micros = |duration: Duration| duration.as_micros() as Time;
         let mut drops = totals.drops;
-        for (sum, own) in drops.iter_mut().zip(self.drops) {
+        for (sum, own) in drops.iter_mut().zip(self.drops.as_deref().into_iter().flatten()) {
             *sum += own;
         }
         LinkStats {

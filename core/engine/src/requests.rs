@@ -224,7 +224,7 @@ impl Engine {
         if let Some(conn) = self.conns.get_mut(at) {
             conn.tokens.forget(key);
             if refusal.code == codes::request_error::UNAUTHORIZED {
-                conn.drops[cc_fanout::queue::DropReason::NotAuthorised as usize] += 1;
+                conn.drops.get_or_insert_default()[cc_fanout::queue::DropReason::NotAuthorised as usize] += 1;
             }
         }
         self.with_session(at, |session| session.refuse(key, refusal));

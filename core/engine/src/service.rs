@@ -313,7 +313,7 @@ impl Engine {
     pub(crate) fn forget(&mut self, at: ConnIndex) {
         if let Some(mut conn) = self.conns.remove(at) {
             if let Some(knock) = conn.knock.take() {
-                self.door.left(knock);
+                self.door.left(*knock);
             }
             self.timers.remove(at as u32);
             self.ready.send.retain(|other| *other != at);

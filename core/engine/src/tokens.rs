@@ -48,9 +48,12 @@ struct Parked {
     until: Time,
 }
 
-/// The single requests of a session that showed tokens of their own.
+/// The single requests of a session that showed tokens of their own, once one has.
 #[derive(Debug, Default)]
-pub(crate) struct RequestTokens {
+pub(crate) struct RequestTokens(Option<Box<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
     parked: BTreeMap<RequestKey, Parked>,
     next: u64,
     /// Good tokens, the latest last.
@@ -62,44 +65,52 @@ pub(crate) struct RequestTokens {
 impl RequestTokens {
     /// When something here ends.
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        let parked = self.parked.values().map(|parked| parked.until);
-        parked.chain(self.stamps.values().filter_map(|stamp| stamp.expires)).min()
+        let shown = self.0.as_ref()?;
+        let parked = shown.parked.values().map(|parked| parked.until);
+        parked.chain(shown.stamps.values().filter_map(|stamp| stamp.expires)).min()
     }
 
     /// A request is over.
     pub(crate) fn forget(&mut self, key: RequestKey) {
-        self.parked.remove(&key);
-        self.stamps.remove(&key);
+        if let Some(shown) = &mut self.0 {
+            shown.parked.remove(&key);
+            shown.stamps.remove(&key);
+        }
     }
 
     /// The stamp of a request that showed a token of its own.
     pub(crate) fn stamp(&self, key: RequestKey) -> Option<&Stamp> {
-        self.stamps.get(&key).map(Arc::as_ref)
+        self.0.as_ref()?.stamps.get(&key).map(Arc::as_ref)
     }
 
     /// All stamps of single requests.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Stamp> {
-        self.stamps.values().map(Arc::as_ref)
+        self.0.iter().flat_map(|shown| shown.stamps.values().map(Arc::as_ref))
     }
 
     fn verdict(&self, hash: &Hash, now: Time) -> Option<Arc<Stamp>> {
-        let known = self.verdicts.iter().find(|(known, _)| known == hash)?;
+        let known = self.0.as_ref()?.verdicts.iter().find(|(known, _)| known == hash)?;
         Some(known.1.clone()).filter(|stamp| stamp.expires.is_none_or(|end| end > now))
     }
 
     fn remember(&mut self, hash: Hash, stamp: Arc<Stamp>) {
-        self.verdicts.retain(|(known, _)| *known != hash);
-        if self.verdicts.len() == VERDICTS_MAX {
-            self.verdicts.pop_front();
+        let verdicts = &mut self.made().verdicts;
+        verdicts.retain(|(known, _)| *known != hash);
+        if verdicts.len() == VERDICTS_MAX {
+            verdicts.pop_front();
         }
-        self.verdicts.push_back((hash, stamp));
+        verdicts.push_back((hash, stamp));
+    }
+
+    fn made(&mut self) -> &mut Shown {
+        self.0.get_or_insert_default()
     }
 }
 
 impl Conn {
     /// What a request is judged by: the stamp of its own token, else the session's. None: everything is allowed.
     pub(crate) fn stamp_for(&self, key: RequestKey) -> Option<&Stamp> {
-        self.tokens.stamp(key).or(self.stamp.as_ref())
+        self.tokens.stamp(key).or(self.stamp.as_deref())
     }
 }
 
@@ -202,17 +213,18 @@ impl Engine {
         if let Some(stamp) = conn.tokens.verdict(&hash, now) {
             return self.judged(at, key, asked, tokens, Ok(stamp), now);
         }
-        if conn.tokens.parked.len() >= PARKED_MAX || conn.tokens.parked.contains_key(&key) {
+        let shown = conn.tokens.made();
+        if shown.parked.len() >= PARKED_MAX || shown.parked.contains_key(&key) {
             let mut refusal =
                 Refusal::new(codes::request_error::EXCESSIVE_LOAD, "too many requests wait for their tokens' verdict");
             refusal.retry_ms = Some(RETRY_MS);
             return self.judged(at, key, asked, Vec::new(), Err(refusal), now);
         }
-        conn.tokens.next += 1;
-        let number = conn.tokens.next;
+        shown.next += 1;
+        let number = shown.next;
         let what = described(&asked);
         let until = now.saturating_add(timeout);
-        conn.tokens.parked.insert(key, Parked { number, asked, hash, others: tokens, until });
+        shown.parked.insert(key, Parked { number, asked, hash, others: tokens, until });
         self.events.push_back(Event::AuthRequest { session, request: number, token, what });
         // So that its time is looked at.
         self.touch(at);
@@ -242,7 +254,7 @@ impl Engine {
 
     fn unpark(&mut self, session: SessionId, number: u64) -> Option<(ConnIndex, RequestKey, Parked)> {
         let at = *self.sessions.get(&session)?;
-        let parked = &mut self.conns.get_mut(at)?.tokens.parked;
+        let parked = &mut self.conns.get_mut(at)?.tokens.0.as_mut()?.parked;
         let key = *parked.iter().find(|(_, parked)| parked.number == number)?.0;
         Some((at, key, parked.remove(&key)?))
     }
@@ -268,7 +280,7 @@ impl Engine {
             }
         };
         if let Some(conn) = self.conns.get_mut(at) {
-            conn.tokens.stamps.insert(key, stamp);
+            conn.tokens.made().stamps.insert(key, stamp);
         }
         match asked {
             Asked::Request(request) if others.is_empty() => self.serve_request(at, key, request, now),
@@ -292,20 +304,15 @@ impl Engine {
 
     /// Requests whose verdict did not come, and those whose own token has ended.
     pub(crate) fn tokens_timeout(&mut self, at: ConnIndex, now: Time) {
-        let Some(conn) = self.conns.get_mut(at) else { return };
+        let Some(shown) = self.conns.get(at).and_then(|conn| conn.tokens.0.as_ref()) else { return };
         let late: Vec<RequestKey> =
-            conn.tokens.parked.iter().filter(|(_, parked)| parked.until <= now).map(|(key, _)| *key).collect();
-        let ended: Vec<RequestKey> = conn
-            .tokens
-            .stamps
-            .iter()
-            .filter(|(_, stamp)| stamp.expires.is_some_and(|end| end <= now))
-            .map(|(key, _)| *key)
-            .collect();
+            shown.parked.iter().filter(|(_, parked)| parked.until <= now).map(|(key, _)| *key).collect();
+        let stamps = shown.stamps.iter();
+        let ended: Vec<RequestKey> =
+            stamps.filter(|(_, stamp)| stamp.expires.is_some_and(|end| end <= now)).map(|(key, _)| *key).collect();
         for key in late {
-            let Some(parked) = self.conns.get_mut(at).and_then(|conn| conn.tokens.parked.remove(&key)) else {
-                continue;
-            };
+            let shown = self.conns.get_mut(at).and_then(|conn| conn.tokens.0.as_mut());
+            let Some(parked) = shown.and_then(|shown| shown.parked.remove(&key)) else { continue };
             let mut refusal = Refusal::new(codes::request_error::EXCESSIVE_LOAD, "nobody decided on the token in time");
             refusal.retry_ms = Some(RETRY_MS);
             self.judged(at, key, parked.asked, Vec::new(), Err(refusal), now);

@@ -51,6 +51,14 @@ impl<K: Ord + Copy> IdHeap<K> {
         }
     }
 
+    /// Puts `id` in with a key, or moves it there; takes it out where there is none.
+    pub fn put_or_remove(&mut self, id: u32, key: Option<K>) {
+        match key {
+            Some(key) => self.set(id, key),
+            None => self.remove(id),
+        }
+    }
+
     /// Takes `id` out, if it is in.
     pub fn remove(&mut self, id: u32) {
         let place = match self.places.get(id as usize) {

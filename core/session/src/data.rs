@@ -158,8 +158,8 @@ impl Session {
             state.assembly = Assembly::default();
         }
         if self.tally.assembly > self.config.limits.assembly_bytes {
-            self.counters.streams_excess += 1;
-            self.counters.excess_assembly += 1;
+            self.counters.rare().streams_excess += 1;
+            self.counters.rare().excess_assembly += 1;
             self.break_off(key, codes::stream_reset::EXCESSIVE_LOAD);
             return false;
         }
@@ -274,13 +274,13 @@ impl Session {
                         state.stage = Stage::Held(header);
                     }
                 } else {
-                    self.counters.streams_unknown += 1;
+                    self.counters.rare().streams_unknown += 1;
                     self.drop_stream(key, Some(codes::stream_reset::EXCESSIVE_LOAD));
                     self.data.remove(key);
                 }
             }
             Route::Retired => {
-                self.counters.streams_retired += 1;
+                self.counters.rare().streams_retired += 1;
                 self.drop_stream(key, Some(codes::stream_reset::CANCELLED));
                 self.data.remove(key);
             }
@@ -297,7 +297,7 @@ impl Session {
             if request_id & 1 != self.next_id & 1 || request_id >= self.next_id {
                 return Err(Fault::violation("objects for a FETCH that was never asked"));
             }
-            self.counters.streams_retired += 1;
+            self.counters.rare().streams_retired += 1;
             self.drop_stream(key, Some(codes::stream_reset::CANCELLED));
             self.data.remove(key);
             return Ok(());
@@ -349,7 +349,7 @@ impl Session {
             }
             Step::More => Ok(false),
             Step::TooLarge => {
-                self.counters.streams_too_large += 1;
+                self.counters.rare().streams_too_large += 1;
                 self.break_off(key, codes::stream_reset::EXCESSIVE_LOAD);
                 // Over: the caller's next look finds that.
                 Ok(true)
@@ -475,16 +475,16 @@ impl Session {
 
     pub(crate) fn take_datagram(&mut self, bytes: Bytes) -> Result<(), Fault> {
         if !self.control.queued {
-            self.counters.datagrams_parked += 1;
+            self.counters.rare().datagrams_parked += 1;
             return Ok(());
         }
         if self.full() {
-            self.counters.datagrams_unpolled += 1;
+            self.counters.rare().datagrams_unpolled += 1;
             return Ok(());
         }
         match Datagram::decode_shared(&bytes)? {
             Datagram::Object(header, offset) => self.route_datagram(bytes, header, offset),
-            Datagram::Padding => self.counters.datagrams_padding += 1,
+            Datagram::Padding => self.counters.rare().datagrams_padding += 1,
         }
         Ok(())
     }
@@ -500,10 +500,10 @@ impl Session {
                 let until = self.now.saturating_add(self.config.limits.unknown_alias_time);
                 let limit = self.config.limits.unknown_alias_bytes;
                 if !self.early.keep_datagram(until, header.alias, bytes, limit) {
-                    self.counters.datagrams_unknown += 1;
+                    self.counters.rare().datagrams_unknown += 1;
                 }
             }
-            Route::Retired => self.counters.datagrams_retired += 1,
+            Route::Retired => self.counters.rare().datagrams_retired += 1,
         }
     }
 
@@ -516,7 +516,7 @@ impl Session {
         while let Some((alias, bytes)) = self.early.expired_datagram(self.now) {
             let held = self.aliases.route(alias, self.now) == Route::Held;
             if !held || !self.early.keep_datagram(until, alias, bytes, bytes_limit) {
-                self.counters.datagrams_unknown += 1;
+                self.counters.rare().datagrams_unknown += 1;
             }
         }
         while let Some((alias, key)) = self.early.expired_stream(self.now) {
@@ -526,7 +526,7 @@ impl Session {
             }
             let held = self.aliases.route(alias, self.now) == Route::Held;
             if !held || !self.early.keep_stream(until, alias, key, streams_limit) {
-                self.counters.streams_unknown += 1;
+                self.counters.rare().streams_unknown += 1;
                 self.drop_stream(key, Some(codes::stream_reset::CANCELLED));
                 self.data.remove(key);
             }

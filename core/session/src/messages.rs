@@ -372,7 +372,7 @@ impl Session {
         }
         self.tally.namespaces += 1;
         if self.tally.namespaces > self.config.limits.namespaces {
-            self.counters.streams_excess += 1;
+            self.counters.rare().streams_excess += 1;
             self.give_up_request(key, codes::stream_reset::EXCESSIVE_LOAD);
             return;
         }

@@ -148,7 +148,7 @@ impl Session {
                 }
                 if state.updates_in >= self.config.limits.updates {
                     // Read again when one is answered.
-                    self.counters.updates_put_off += 1;
+                    self.counters.rare().updates_put_off += 1;
                     return Ok(());
                 }
                 if let Some(message) = self.next_message(key)? {
@@ -176,8 +176,8 @@ impl Session {
                     state.inbox.extend_from_slice(&chunk.bytes);
                     self.tally.assembly += chunk.bytes.len();
                     if self.tally.assembly > self.config.limits.assembly_bytes {
-                        self.counters.streams_excess += 1;
-                        self.counters.excess_assembly += 1;
+                        self.counters.rare().streams_excess += 1;
+                        self.counters.rare().excess_assembly += 1;
                         self.give_up_request(key, codes::stream_reset::EXCESSIVE_LOAD);
                     }
                 }
@@ -482,7 +482,7 @@ impl Session {
 
     /// Refuses a request of the peer's without asking the owner.
     pub(crate) fn refuse_here(&mut self, key: RequestKey, code: u64, reason: &str) -> Result<(), Fault> {
-        self.counters.requests_refused += 1;
+        self.counters.rare().requests_refused += 1;
         self.send(key, &crate::commands::error_message(&Refusal::new(code, reason)))
             .map_err(|error| Fault::new(codes::session::INTERNAL_ERROR, error.to_string()))?;
         if let Some(state) = self.requests.get_mut(key.0) {

@@ -42,7 +42,7 @@ pub struct Session {
     pub(crate) seen: SeenIds,
     pub(crate) next_id: u64,
     pub(crate) tally: Tally,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Counting,
     /// Requests of ours that wait for a stream, in order.
     pub(crate) opening: VecDeque<RequestKey>,
     /// Requests with something to write.
@@ -81,28 +81,60 @@ pub(crate) struct Tally {
     pub assembly: usize,
 }
 
-/// Streams to be read later, each once, in turn.
+/// What is counted.
 #[derive(Debug, Default)]
-pub(crate) struct Unread {
+pub(crate) struct Counting {
+    pub objects: u64,
+    pub object_bytes: u64,
+    pub messages_in: u64,
+    pub messages_out: u64,
+    /// All others, once there is something to count.
+    rare: Option<Box<Counters>>,
+}
+
+impl Counting {
+    /// Where everything but objects and messages is counted.
+    pub fn rare(&mut self) -> &mut Counters {
+        self.rare.get_or_insert_default()
+    }
+
+    fn all(&self) -> Counters {
+        let &Counting { objects, object_bytes, messages_in, messages_out, .. } = self;
+        let rare = self.rare.as_deref().copied().unwrap_or_default();
+        Counters { objects, object_bytes, messages_in, messages_out, ..rare }
+    }
+}
+
+/// Streams to be read later, each once, in turn; none after the last was taken.
+#[derive(Debug, Default)]
+pub(crate) struct Unread(Option<Box<Later>>);
+
+#[derive(Debug, Default)]
+struct Later {
     queue: VecDeque<StreamId>,
     members: BTreeSet<StreamId>,
 }
 
 impl Unread {
     fn push(&mut self, id: StreamId) {
-        if self.members.insert(id) {
-            self.queue.push_back(id);
+        let later = self.0.get_or_insert_default();
+        if later.members.insert(id) {
+            later.queue.push_back(id);
         }
     }
 
     fn pop(&mut self) -> Option<StreamId> {
-        let id = self.queue.pop_front()?;
-        self.members.remove(&id);
+        let later = self.0.as_mut()?;
+        let id = later.queue.pop_front()?;
+        later.members.remove(&id);
+        if later.queue.is_empty() {
+            self.0 = None;
+        }
         Some(id)
     }
 
     fn len(&self) -> usize {
-        self.queue.len()
+        self.0.as_ref().map_or(0, |later| later.queue.len())
     }
 }
 
@@ -156,7 +188,7 @@ impl Session {
             seen: SeenIds::new(theirs),
             next_id: ours,
             tally: Tally::default(),
-            counters: Counters::default(),
+            counters: Counting::default(),
             opening: VecDeque::new(),
             dirty: VecDeque::new(),
             stops: VecDeque::new(),
@@ -189,7 +221,7 @@ impl Session {
 
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.counters.all()
     }
 
     /// What is held now.
@@ -245,14 +277,14 @@ impl Session {
         }
         match dir {
             Dir::Uni if self.tally.data_streams >= self.config.limits.data_streams => {
-                self.counters.streams_excess += 1;
-                self.counters.excess_data += 1;
+                self.counters.rare().streams_excess += 1;
+                self.counters.rare().excess_data += 1;
                 transport.stop(id, codes::stream_reset::EXCESSIVE_LOAD);
             }
             Dir::Uni => self.begin_data(id, transport),
             Dir::Bi if self.tally.theirs >= self.config.limits.requests => {
-                self.counters.streams_excess += 1;
-                self.counters.excess_requests += 1;
+                self.counters.rare().streams_excess += 1;
+                self.counters.rare().excess_requests += 1;
                 transport.stop(id, codes::stream_reset::EXCESSIVE_LOAD);
                 transport.reset(id, codes::stream_reset::EXCESSIVE_LOAD);
             }

@@ -265,8 +265,9 @@ impl Queue {
         while self.charge + need > session_bytes {
             // Again after each: what is large may need more than half of the session.
             self.crowd();
-            let frame = self.victims.top().filter(|((Reverse(other), _), _)| *other >= mine);
-            let stream = self.stream_victims.top().filter(|((Reverse(other), _), _)| *other > mine);
+            let Some(victims) = &self.victims else { return false };
+            let frame = victims.lanes.top().filter(|((Reverse(other), _), _)| *other >= mine);
+            let stream = victims.streams.top().filter(|((Reverse(other), _), _)| *other > mine);
             match (frame, stream) {
                 (Some(((Reverse(least), _), lane)), stream)
                     if stream.is_none_or(|((Reverse(other), _), _)| other <= least) =>

@@ -57,14 +57,12 @@ pub struct Queue {
     subs: Slab<Sub>,
     /// Lanes with something to send, by [`order_key`].
     order: IdHeap<u128>,
-    /// The session's bound was met, so the next two are kept; until half of it is free again.
+    /// The session's bound was met, so `victims` are kept; until half of it is free again.
     crowded: bool,
     /// It was met since memory was last given back.
     swollen: bool,
-    /// Lanes with a frame that may be displaced: least important first, then oldest.
-    victims: IdHeap<(Reverse<u16>, u64)>,
-    /// Subgroups that may be reset to make room: least important first, then oldest.
-    stream_victims: IdHeap<(Reverse<u16>, u64)>,
+    /// There since the session's bound was first met; until memory is given back.
+    victims: Option<Box<Victims>>,
     frame_timers: IdHeap<(Time, u32)>,
     sub_timers: IdHeap<(Time, u32)>,
     resets: VecDeque<(SubgroupKey, u64)>,
@@ -78,9 +76,18 @@ pub struct Queue {
     charge: usize,
     turns: u64,
     arrivals: u64,
-    /// Counts of the tracks that have been removed.
-    past: TrackStats,
+    /// Counts of the tracks that have been removed, once one has.
+    past: Option<Box<TrackStats>>,
     scratch: Vec<u32>,
+}
+
+/// What may give way, as long as the session's bound is met.
+#[derive(Debug, Default)]
+struct Victims {
+    /// Lanes with a frame that may be displaced: least important first, then oldest.
+    lanes: IdHeap<(Reverse<u16>, u64)>,
+    /// Subgroups that may be reset to make room: least important first, then oldest.
+    streams: IdHeap<(Reverse<u16>, u64)>,
 }
 
 /// A cache line of each track, and all that is touched of it for a datagram which is on its way at once.

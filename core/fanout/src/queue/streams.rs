@@ -389,10 +389,8 @@ impl Queue {
         }
         let ready = sub.is_ready();
         if self.crowded {
-            match self.stream_victim(index) {
-                Some(key) => self.stream_victims.set(index, key),
-                None => self.stream_victims.remove(index),
-            }
+            let key = self.stream_victim(index);
+            self.victims.get_or_insert_default().streams.put_or_remove(index, key);
         }
         match (ready, lane) {
             (true, NONE) => {

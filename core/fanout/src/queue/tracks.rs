@@ -17,8 +17,7 @@ impl Queue {
             order: IdHeap::new(),
             crowded: false,
             swollen: false,
-            victims: IdHeap::new(),
-            stream_victims: IdHeap::new(),
+            victims: None,
             frame_timers: IdHeap::new(),
             sub_timers: IdHeap::new(),
             resets: VecDeque::new(),
@@ -29,7 +28,7 @@ impl Queue {
             charge: 0,
             turns: 0,
             arrivals: 0,
-            past: TrackStats::default(),
+            past: None,
             scratch: Vec::new(),
         }
     }
@@ -103,7 +102,8 @@ impl Queue {
             self.end_frame(place.index);
             self.tracks[track].stats.withdrawn += 1;
         }
-        self.past.add(&self.counts(track));
+        let counts = self.counts(track);
+        self.past.get_or_insert_default().add(&counts);
         self.heads[track as usize].generation = GONE;
         if let Some(gone) = self.tracks.remove(track) {
             gone.lanes.iter().for_each(|(_, lane)| self.lanes.give_back(*lane));
@@ -129,8 +129,9 @@ impl Queue {
         self.frames.shrink();
         self.subs.shrink();
         self.order.shrink();
-        self.victims.shrink();
-        self.stream_victims.shrink();
+        if !self.crowded {
+            self.victims = None;
+        }
         self.frame_timers.shrink();
         self.sub_timers.shrink();
         self.resets.shrink_to_fit();
@@ -169,7 +170,7 @@ impl Queue {
     /// The counts of all tracks there are and have been.
     pub fn totals(&mut self) -> TrackStats {
         self.settle();
-        let mut sum = self.past;
+        let mut sum = self.past.as_deref().copied().unwrap_or_default();
         for (track, _) in self.tracks.iter() {
             sum.add(&self.stats_of(track));
         }
@@ -259,8 +260,10 @@ impl Queue {
         self.charge -= bytes + cost;
         if self.crowded && self.charge <= self.limits.session_bytes / 2 {
             self.crowded = false;
-            self.victims.clear();
-            self.stream_victims.clear();
+            if let Some(victims) = &mut self.victims {
+                victims.lanes.clear();
+                victims.streams.clear();
+            }
         }
     }
 
@@ -269,17 +272,19 @@ impl Queue {
     pub(super) fn crowd(&mut self) {
         if !std::mem::replace(&mut self.crowded, true) {
             self.swollen = true;
+            let mut victims = self.victims.take().unwrap_or_default();
             for index in self.order.ids() {
                 let lane = &self.lanes[index];
                 if let Some(place) = self.victim(lane) {
-                    self.victims.set(index, (Reverse(lane.importance), place.arrival));
+                    victims.lanes.set(index, (Reverse(lane.importance), place.arrival));
                 }
             }
             for (index, _) in self.subs.iter() {
                 if let Some(key) = self.stream_victim(index) {
-                    self.stream_victims.set(index, key);
+                    victims.streams.set(index, key);
                 }
             }
+            self.victims = Some(victims);
         }
     }
 
@@ -318,10 +323,8 @@ impl Queue {
         };
         self.order.set(index, order_key(lane.importance, deadline, lane.turn));
         if self.crowded {
-            match self.victim(lane) {
-                Some(place) => self.victims.set(index, (Reverse(lane.importance), place.arrival)),
-                None => self.victims.remove(index),
-            }
+            let key = self.victim(lane).map(|place| (Reverse(lane.importance), place.arrival));
+            self.victims.get_or_insert_default().lanes.put_or_remove(index, key);
         }
     }
 
@@ -355,8 +358,8 @@ impl Queue {
     /// A lane has nothing to send. An only one is kept by its track, which most often uses it again at once.
     fn emptied(&mut self, index: u32) {
         self.order.remove(index);
-        if self.crowded {
-            self.victims.remove(index);
+        if let (true, Some(victims)) = (self.crowded, &mut self.victims) {
+            victims.lanes.remove(index);
         }
         let entry = &mut self.tracks[self.lanes[index].track];
         if entry.lanes.len() == 1 {
