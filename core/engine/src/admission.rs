@@ -241,7 +241,7 @@ impl Engine {
                 self.close_conn(at, Reason::ExcessiveLoad, "nobody decided on the token in time", now);
                 true
             }
-            Stage::Up if conn.expires.is_some_and(|end| end <= now) => {
+            Stage::Up if conn.expires <= now => {
                 self.close_conn(at, Reason::ExpiredToken, "the token has expired", now);
                 true
             }

@@ -125,8 +125,8 @@ pub(crate) struct Conn {
     /// When the last datagram of it came.
     pub(crate) heard: Time,
     pub(crate) stamp: Option<Box<Stamp>>,
-    /// When the stamp ends, which is asked whenever its timer is set.
-    pub(crate) expires: Option<Time>,
+    /// When the stamp ends, which is asked whenever its timer is set; [`Time::MAX`]: never.
+    pub(crate) expires: Time,
     pub(crate) suggested_peer: String,
     pub(crate) roles: BTreeMap<RequestKey, Role>,
     /// Tracks of this connection's queue.
@@ -192,7 +192,7 @@ pub(crate) struct Sending {
 impl Conn {
     /// The stamp that it had, in place of which it has this one.
     pub(crate) fn set_stamp(&mut self, stamp: Option<Stamp>) -> Option<Box<Stamp>> {
-        self.expires = stamp.as_ref().and_then(|stamp| stamp.expires);
+        self.expires = stamp.as_ref().and_then(|stamp| stamp.expires).unwrap_or(Time::MAX);
         std::mem::replace(&mut self.stamp, stamp.map(Box::new))
     }
 

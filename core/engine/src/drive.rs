@@ -203,7 +203,7 @@ impl Engine {
             remote,
             heard: now,
             stamp: None,
-            expires: None,
+            expires: Time::MAX,
             suggested_peer: String::new(),
             roles: Default::default(),
             sinks: Default::default(),
@@ -351,7 +351,9 @@ impl Engine {
         let stage = match conn.stage {
             Stage::Handshake => conn.knock.as_deref().and_then(crate::door::Knock::deadline),
             Stage::Parked { until } => Some(until),
-            Stage::Up => conn.expires.into_iter().chain(conn.tokens.next_timeout()).min(),
+            Stage::Up => {
+                Some(conn.expires).filter(|end| *end < Time::MAX).into_iter().chain(conn.tokens.next_timeout()).min()
+            }
             _ => None,
         };
         let next = [quic, session, queue, stage, conn.beyond.due()].into_iter().flatten().min();
