@@ -14,8 +14,12 @@ use crate::conn::Conn;
 
 /// Between two packets.
 const EVERY: Time = 20_000;
-/// What each has of frames at most, bytes.
-pub(crate) const BYTES: u64 = 320;
+/// What each has of frames, bytes; a larger frame goes alone, and the next packet the later.
+pub(crate) const BYTES: usize = 320;
+/// The largest frame that goes, bytes: its packet fits every path that carries QUIC (RFC 9000, section 14). Those that
+/// do not fit a path which became narrower would be lost one after the other, and each puts QUIC's probe off, by which
+/// that is found out.
+pub(crate) const LARGEST: usize = 1_100;
 /// What an acknowledgement may be late by, beside the round trip and four times what that deviates by: the peer's
 /// scheduling.
 const LATE: Time = 5_000;
@@ -49,6 +53,12 @@ impl Beyond {
         self.due
     }
 
+    /// So many bytes of frames leave.
+    pub(crate) fn took(&mut self, bytes: usize, now: Time) {
+        self.left = now + EVERY * bytes.saturating_sub(BYTES) as Time / BYTES as Time;
+        self.due = Some(self.left + EVERY);
+    }
+
     /// The window is full and something waits: whether a packet may leave beyond it now.
     fn is_full(&mut self, rtt: Duration, deviation: Duration, now: Time) -> bool {
         let answer = (rtt + deviation * 4).as_micros() as Time + LATE;
@@ -66,8 +76,8 @@ impl Beyond {
 }
 
 impl Conn {
-    /// The window is full: has QUIC let a packet out beyond it, if it is time to.
-    pub(crate) fn go_beyond(&mut self, now: Time) -> bool {
+    /// The window is full: if it is time to, has QUIC let a packet out beyond it.
+    pub(crate) fn may_go_beyond(&mut self, now: Time) -> bool {
         let Some(quic) = self.carrier.quic() else { return false };
         let rtt = quic.rtt();
         if self.readings.needs_more() || !self.beyond.is_full(rtt, self.readings.rtt_deviation(), now) {
@@ -112,6 +122,14 @@ mod tests {
     #[test]
     fn after_an_answers_time_they_leave_at_a_steady_pace_for_a_second() {
         assert_eq!(leaves(|_| 0), (65..=1065).step_by(20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_large_frame_puts_the_next_off() {
+        let mut beyond = Beyond::default();
+        let mut looks =
+            |ms: Time| beyond.is_full(Duration::ZERO, Duration::ZERO, ms * 1000).then(|| beyond.took(960, ms * 1000));
+        assert_eq!((0..200).filter(|ms| looks(*ms).is_some()).collect::<Vec<_>>(), [20, 80, 140]);
     }
 
     #[test]

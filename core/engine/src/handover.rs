@@ -78,11 +78,9 @@ impl Conn {
             false => self.readings.window().saturating_sub(self.readings.settled() + self.handed.1 + mtu),
         };
         // Crumbs of a stream would each be a packet.
-        let free = match free < mtu / 4 {
-            true if self.queue.is_empty() || !self.go_beyond(now) => return Handed::Nothing,
-            true => beyond::BYTES,
-            false => free,
-        };
+        if free < mtu / 4 {
+            return self.hand_beyond(now);
+        }
         // What is handed over can't be overtaken any more: a millisecond's worth of it at most.
         let burst = match self.readings.send_rate() {
             0 => BURST * mtu,
@@ -105,7 +103,29 @@ impl Conn {
         handed
     }
 
-    /// The same towards another shard: what waits goes as far as the ring has room.
+    /// The window is full: if it is time to, the most important thing that waits, and what fits a small packet with it.
+    fn hand_beyond(&mut self, now: Time) -> Handed {
+        if self.queue.is_empty() || !self.may_go_beyond(now) {
+            return Handed::Nothing;
+        }
+        let (max_datagram, mut used) = (self.carrier.max_datagram(), 0);
+        loop {
+            let most = if used == 0 { beyond::LARGEST } else { beyond::BYTES };
+            if used >= most || !self.queue.fits(now, most - used) {
+                break;
+            }
+            let Some(out) = self.queue.next(now, max_datagram, beyond::BYTES) else { break };
+            used += self.put(out);
+        }
+        if used == 0 {
+            return Handed::Nothing;
+        }
+        self.handed.1 += used as u64 + PACKET;
+        self.beyond.took(used, now);
+        Handed::Some
+    }
+
+    /// Moves what waits towards another shard: what waits goes as far as the ring has room.
     fn cross_over(&mut self, now: Time) -> Handed {
         if self.stage != Stage::Up {
             return Handed::Nothing;

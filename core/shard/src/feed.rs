@@ -119,10 +119,12 @@ impl Feed {
         Feed { relief: Some(Relief(Box::new(relief))), ..Feed::new(bound) }
     }
 
-    /// How much Text finds room now; with `hungry`, the next drain says when there is more.
+    /// How much Text finds room now; with `hungry`, the next drain says when there is more. Without, it still does if
+    /// that was asked before: the word of one drain may come after the driver has filled the feed anew and waits for the
+    /// next.
     pub(crate) fn text_room(&self, hungry: bool) -> TextRoom {
         let mut back = lock(&self.back);
-        back.hungry = hungry;
+        back.hungry |= hungry;
         TextRoom { bytes: self.bound.saturating_sub(back.text_bytes), idle: back.text_bytes == 0 }
     }
 
@@ -315,6 +317,29 @@ mod tests {
     #[test]
     fn a_record_is_the_abis_56_bytes() {
         assert_eq!(size_of::<Record>(), 56);
+    }
+
+    #[test]
+    fn the_late_word_of_a_drain_does_not_undo_the_wait_for_the_next() {
+        let told = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = told.clone();
+        let feed = Feed::with_relief(EACH, move || {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        });
+        let told = || told.load(std::sync::atomic::Ordering::SeqCst);
+        feed.push(&text(1), 0);
+        assert!(!feed.text_room(true).idle);
+        groups(&feed);
+        assert_eq!(told(), 1);
+        // The driver finds the room by itself, fills it, and waits again, before it hears of that drain.
+        assert!(feed.text_room(true).idle);
+        feed.push(&text(2), 0);
+        assert!(!feed.text_room(true).idle);
+        assert!(!feed.text_room(false).idle);
+        groups(&feed);
+        assert_eq!(told(), 2);
+        groups(&feed);
+        assert_eq!(told(), 2, "nobody waits any more");
     }
 
     #[test]

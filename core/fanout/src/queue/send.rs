@@ -41,20 +41,20 @@ impl Queue {
         }
     }
 
-    /// The size of what `next` would give with unlimited room: of the next datagram, or object and
-    /// header; 0 for a reset or a lone FIN.
-    pub fn peek_size(&mut self, now: Time) -> Option<usize> {
+    /// Whether `next` has something that takes at most `room` bytes: a datagram that long, or some of a stream, which is
+    /// cut there.
+    pub fn fits(&mut self, now: Time, room: usize) -> bool {
         self.expire(now);
         if !self.resets.is_empty() {
-            return Some(0);
+            return true;
         }
-        let (stream, index) = self.front()?;
-        Some(if stream {
-            self.subs[index].piece()
-        } else {
-            let frame = &self.frames[index];
-            frame.first.as_ref().or(frame.rest.front()).map_or(0, Bytes::len)
-        })
+        let Some((stream, index)) = self.front() else { return false };
+        if stream {
+            let sub = &self.subs[index];
+            return if sub.opened { room > 0 || sub.chunks.is_empty() } else { sub.header.len() <= room };
+        }
+        let frame = &self.frames[index];
+        frame.first.as_ref().or(frame.rest.front()).map_or(0, Bytes::len) <= room
     }
 
     /// The head of the first lane, and whether it is a stream. Streams that may not be opened

@@ -214,7 +214,7 @@ fn next(
     (room, unsent, look): (usize, Option<usize>, bool),
     log: &mut Vec<String>,
 ) {
-    let size = if look { queue.peek_size(model.now) } else { None };
+    let fits = look.then(|| queue.fits(model.now, room));
     let before: BTreeMap<SubgroupKey, (Bytes, Time, bool)> =
         model.subs.iter().filter_map(|sub| Some((sub.key, sub.chunks.front()?.clone()))).collect();
     let too_large = |model: &Model| model.drops.iter().map(|drops| drops[DropReason::TooLarge as usize]).sum::<u64>();
@@ -233,8 +233,12 @@ fn next(
     });
     log.push(format!("{given:?}"));
     assert_eq!(&given, &expected);
-    if let (Some(size), Some(Given::Stream { header, data, .. }), true) = (size, &given, peeked) {
-        assert_eq!(size.min(room), header.len() + data.len());
+    if let (Some(fits), true) = (fits, peeked) {
+        let takes_no_more = match &given {
+            Some(Given::Datagram { bytes, .. }) => bytes.len() <= room,
+            given => given.is_some(),
+        };
+        assert_eq!(fits, takes_no_more);
     }
     let (Some(Given::Stream { sub, data, first, .. }), Some(back)) = (given, unsent) else {
         return;
