@@ -82,8 +82,9 @@ fn idle_sessions(sessions: usize) -> [f64; 2] {
     open(&mut world, &identity, sessions, 0)
 }
 
-/// The budgets, in bytes, TLS and QUIC included; of a session also as blocks are rounded up.
-const SESSION: [f64; 2] = [19_800.0, 20_800.0];
+/// The budgets, in bytes, TLS and QUIC included; of a session also as blocks are rounded up. qlog, which the shipped
+/// library is built without, takes a connection beyond a size of the allocator's.
+const SESSION: [f64; 2] = if cfg!(feature = "qlog") { [20_200.0, 22_900.0] } else { [20_000.0, 20_900.0] };
 const TRACK: f64 = 5.0 * 1024.0;
 const SUBSCRIPTION: f64 = 3.0 * 1024.0;
 
