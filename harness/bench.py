@@ -99,8 +99,8 @@ def _run(
         # A folder that can't be added to is told before minutes are spent.
         kept(chosen.publish)
     say(describe() + ", cores kept awake" * chosen.awake)
-    if setting.floor is None and any(case.group == "cost" for case in cases):
-        say("raw UDP is left out of the cost cases: `python3 dev.py bench` builds its program")
+    if setting.floor is None and any(case.group in {"cost", "wake"} for case in cases):
+        say("raw UDP is left out of the cost cases and `wake`: `python3 dev.py bench` builds its program")
     for one in missing:
         say(one)
     results: list[Result] = []

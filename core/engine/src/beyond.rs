@@ -66,12 +66,12 @@ impl Beyond {
         if due > self.silent + answer + MOST {
             return false;
         }
-        let may = due <= now;
-        if may {
-            self.left = now;
+        if due <= now {
+            self.took(0, now);
+            return true;
         }
-        self.due = Some(if may { now + EVERY } else { due });
-        may
+        self.due = Some(due);
+        false
     }
 }
 

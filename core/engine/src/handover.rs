@@ -125,7 +125,7 @@ impl Conn {
         Handed::Some
     }
 
-    /// Moves what waits towards another shard: what waits goes as far as the ring has room.
+    /// Moves what waits towards another shard, as far as the ring has room.
     fn cross_over(&mut self, now: Time) -> Handed {
         if self.stage != Stage::Up {
             return Handed::Nothing;

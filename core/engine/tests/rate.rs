@@ -73,11 +73,8 @@ fn percentile(mut values: Vec<Time>, percent: usize) -> Time {
     values[(values.len() * percent / 100).min(values.len() - 1)]
 }
 
-/// At twice the link's rate, the most important frames wait for no others, and the others are dropped and counted.
-#[test]
-fn important_frames_pass_an_overload() {
-    let path = Path { delay: 40_000, rate: 1_250_000, buffer: 256 << 10, ..Path::default() };
-    let mut world = world(path, Congestion::Realtime);
+/// What matters most, as publication 10, and what may be dropped, as 11.
+fn publish_high_and_low(world: &mut World) {
     let mut high = track("games/r/up", "high", TrackKind::FrameDatagram, "");
     high.priority = 0;
     let mut low = track("games/r/up", "low", TrackKind::FrameDatagram, "");
@@ -85,6 +82,14 @@ fn important_frames_pass_an_overload() {
     low.ttl = Some(200_000);
     world.publish(1, 10, Place::Link(1), high);
     world.publish(1, 11, Place::Link(1), low);
+}
+
+/// At twice the link's rate, the most important frames wait for no others, and the others are dropped and counted.
+#[test]
+fn important_frames_pass_an_overload() {
+    let path = Path { delay: 40_000, rate: 1_250_000, buffer: 256 << 10, ..Path::default() };
+    let mut world = world(path, Congestion::Realtime);
+    publish_high_and_low(&mut world);
     world.run(SECOND);
     let mut latency = Vec::new();
     for tick in 0..1200_u32 {
@@ -119,13 +124,7 @@ fn important_frames_pass_an_overload() {
 fn a_window_that_was_lost_holds_back_nothing_that_matters() {
     let path = Path { delay: 20_000, rate: 250_000, buffer: 64 << 10, ..Path::default() };
     let mut world = world(path, Congestion::Realtime);
-    let mut high = track("games/r/up", "high", TrackKind::FrameDatagram, "");
-    high.priority = 0;
-    let mut low = track("games/r/up", "low", TrackKind::FrameDatagram, "");
-    low.priority = 200;
-    low.ttl = Some(200_000);
-    world.publish(1, 10, Place::Link(1), high);
-    world.publish(1, 11, Place::Link(1), low);
+    publish_high_and_low(&mut world);
     let mut waits = Vec::new();
     for cut in 0..20 {
         let tick = |world: &mut World| {

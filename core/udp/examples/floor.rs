@@ -68,6 +68,10 @@ impl Seal {
     }
 }
 
+fn bind(options: &SocketOptions) -> io::Result<Socket> {
+    Socket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options).map_err(io::Error::other)
+}
+
 /// Sockets that nobody sends from, and the thread that empties them.
 struct Sinks {
     to: Vec<SocketAddr>,
@@ -76,9 +80,8 @@ struct Sinks {
 }
 
 impl Sinks {
-    fn new(any: SocketAddr, count: usize) -> io::Result<Sinks> {
-        let bind = |_| Socket::bind(any, &SocketOptions::default()).map_err(io::Error::other);
-        let sockets = (0..count).map(bind).collect::<io::Result<Vec<_>>>()?;
+    fn new(count: usize) -> io::Result<Sinks> {
+        let sockets = (0..count).map(|_| bind(&SocketOptions::default())).collect::<io::Result<Vec<_>>>()?;
         let to = sockets.iter().map(Socket::local_addr).collect::<io::Result<_>>()?;
         let filling = Arc::new(AtomicBool::new(false));
         let told = filling.clone();
@@ -165,11 +168,10 @@ fn keep_to(first: bool) {
 fn keep_to(_first: bool) {}
 
 /// Sends packets to a thread that sleeps before each, on another core; how many woke it, and the CPU time that it took.
-fn wakes(any: SocketAddr, count: u32) -> io::Result<(u32, Duration)> {
-    let bind = || Socket::bind(any, &SocketOptions::default()).map_err(io::Error::other);
-    let (out, sleeper) = (bind()?, bind()?);
+fn wakes(count: usize) -> io::Result<(usize, Duration)> {
+    let (out, sleeper) = (bind(&SocketOptions::default())?, bind(&SocketOptions::default())?);
     let to = sleeper.local_addr()?;
-    let receiving = thread::spawn(move || -> io::Result<(u32, Duration)> {
+    let receiving = thread::spawn(move || -> io::Result<(usize, Duration)> {
         keep_to(true);
         let (waker, mut buffer) = (Waker::new()?, RecvBuffer::new());
         let (mut woken, cpu) = (0, thread_cpu_time());
@@ -201,9 +203,8 @@ fn answer(mut run: impl FnMut(f64) -> io::Result<(usize, Duration)>) -> io::Resu
 }
 
 fn main() -> io::Result<()> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     if std::env::args().skip(1).eq(["wake"]) {
-        return answer(|count| wakes(any, count.clamp(1.0, 1e5) as u32).map(|(woken, cpu)| (woken as usize, cpu)));
+        return answer(|count| wakes(count.clamp(1.0, 1e5) as usize));
     }
     let Some(([subscribers, tracks, hz, size], sealed)) = arguments() else {
         eprintln!(
@@ -212,9 +213,8 @@ fn main() -> io::Result<()> {
         );
         std::process::exit(2);
     };
-    let out = Socket::bind(any, &SocketOptions { send_buffer: 4 << 20, ..SocketOptions::default() })
-        .map_err(io::Error::other)?;
-    let sinks = Sinks::new(any, subscribers)?;
+    let out = bind(&SocketOptions { send_buffer: 4 << 20, ..SocketOptions::default() })?;
+    let sinks = Sinks::new(subscribers)?;
     answer(|seconds| {
         let seal = if sealed { Seal::new() } else { None };
         sinks.fill(true);

@@ -298,6 +298,11 @@ impl Head {
 }
 
 impl FrameState {
+    /// Bytes of the part that goes out next.
+    fn part(&self) -> usize {
+        self.first.as_ref().or(self.rest.front()).map_or(0, Bytes::len)
+    }
+
     /// A frame of which one part has come.
     fn of_part(track: u32, part: Part, now: Time) -> Self {
         let alone = part.object == 0 && part.end_of_group;

@@ -49,12 +49,10 @@ impl Queue {
             return true;
         }
         let Some((stream, index)) = self.front() else { return false };
-        if stream {
-            let sub = &self.subs[index];
-            return if sub.opened { room > 0 || sub.chunks.is_empty() } else { sub.header.len() <= room };
+        match stream {
+            true => self.subs[index].fits(room),
+            false => self.frames[index].part() <= room,
         }
-        let frame = &self.frames[index];
-        frame.first.as_ref().or(frame.rest.front()).map_or(0, Bytes::len) <= room
     }
 
     /// The head of the first lane, and whether it is a stream. Streams that may not be opened
@@ -74,7 +72,7 @@ impl Queue {
     /// The next part of a frame; `None` if the frame had to be dropped.
     fn take_datagram(&mut self, index: u32, max_datagram: usize) -> Option<Out> {
         let frame = &mut self.frames[index];
-        let size = frame.first.as_ref().or(frame.rest.front()).map_or(0, Bytes::len);
+        let size = frame.part();
         if size > max_datagram {
             self.drop_frame(index, DropReason::TooLarge);
             return None;
@@ -112,13 +110,13 @@ impl Queue {
     fn take_stream(&mut self, index: u32, room: usize) -> Option<Out> {
         let key = self.sub_key(index);
         let sub = &mut self.subs[index];
+        if !sub.fits(room) {
+            return None;
+        }
         let first = !sub.opened;
         let (track, lane) = (sub.track, sub.lane);
         let size = sub.chunks.front().map_or(0, |chunk| chunk.data.len());
         let header = if first { sub.header.clone() } else { Bytes::new() };
-        if header.len() > room || (header.is_empty() && size > 0 && room == 0) {
-            return None;
-        }
         let room = room - header.len();
         let mut last = LastOut {
             first,

@@ -23,6 +23,12 @@ impl Sub {
         header + self.chunks.front().map_or(0, |chunk| chunk.data.len())
     }
 
+    /// Whether `room` bytes take some of that: the header whole, and at least a byte of an object.
+    pub(super) fn fits(&self, room: usize) -> bool {
+        let header = if self.opened { 0 } else { self.header.len() };
+        header <= room && (room > 0 || self.piece() == 0)
+    }
+
     /// Whether nothing is queued of it, it takes more, and nothing but its objects' time-outs may end it.
     pub(super) fn is_bare(&self) -> bool {
         let held = self.blocked || self.parked || self.finished || self.fresh;
